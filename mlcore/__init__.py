@@ -1,0 +1,1 @@
+"""The science: data, models, training, evaluation, Grad-CAM and objects. No Django in here."""

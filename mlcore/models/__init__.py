@@ -1,0 +1,13 @@
+"""Model builders by name. All take (n, size, size, 3) float32 in [0, 1] and give P(fake)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from mlcore.models import paper_cnn
+
+if TYPE_CHECKING:
+    import keras
+
+BUILDERS: dict[str, Callable[[], keras.Model]] = {"paper_cnn": paper_cnn.build}

@@ -1,0 +1,261 @@
+"""Training by name, reproducible and able to go on after a kill.
+
+Recipe: AdamW (Loshchilov & Hutter 2019) with linear warm-up and cosine decay, binary
+cross-entropy at the logit, an exponential moving average of the weights (Polyak & Juditsky
+1992) that is what gets validated and kept, and the paper's augmentation, which the last
+epochs leave off so that the network ends on pictures as it will meet them.
+
+Every epoch ends in a checkpoint of all that the next one depends on. Randomness is a
+function of (seed, epoch, step), so a run that was killed and resumed has the same curve.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import time
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from mlcore.augment import Augmentation, epoch_batches
+from mlcore.data import Dataset
+from mlcore.errors import DataError
+
+if TYPE_CHECKING:
+    import keras
+    import tensorflow as tf
+
+FIELDS = ("epoch", "loss", "accuracy", "val_loss", "val_accuracy", "learning_rate", "seconds")
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """All that shapes a run besides the data. Stored with it, and in the model card."""
+
+    model: str = "paper_cnn"
+    epochs: int = 20
+    batch: int = 64
+    learning_rate: float = 1e-3
+    weight_decay: float = 1e-3
+    warmup_epochs: float = 1.0
+    ema: float = 0.999
+    plain_epochs: int = 4  # the last ones, flipped only
+    patience: int = 6  # epochs without a better validation loss before stopping early
+    seed: int = 0
+    precision: str = "float32"  # or mixed_bfloat16, twice as fast where the CPU has it
+    augmentation: Augmentation = field(default_factory=Augmentation)
+
+    def augmentation_at(self, epoch: int) -> Augmentation:
+        plain = epoch >= self.epochs - self.plain_epochs
+        return Augmentation(0.0, 0.0, 0.0, 0.0) if plain else self.augmentation
+
+
+def fast_precision() -> str:
+    """``mixed_bfloat16`` on CPUs with native bfloat16, else ``float32``."""
+    try:
+        flags = Path("/proc/cpuinfo").read_text()
+    except OSError:
+        return "float32"
+    return "mixed_bfloat16" if "avx512_bf16" in flags or "amx_bf16" in flags else "float32"
+
+
+class Run:
+    """One training run in a folder of its own: recipe, checkpoints, logs, best weights."""
+
+    def __init__(self, recipe: Recipe, training: Dataset, held_out: Dataset, folder: Path) -> None:
+        """Prepare, resuming from ``folder`` if it holds a checkpoint of the same recipe.
+
+        Raises:
+            DataError: too few images for one batch, or the folder belongs to another recipe.
+        """
+        if len(training) < recipe.batch:
+            raise DataError(f"{len(training)} training images do not fill one batch of {recipe.batch}.")
+        import tensorflow as tf
+
+        self.recipe, self.training, self.held_out, self.folder = recipe, training, held_out, folder
+        self.steps = len(training) // recipe.batch
+        tf.keras.utils.set_random_seed(recipe.seed)
+        self.net, self.average, self.optimizer = _build(recipe, self.steps)
+        self.step = _compile_step(self.net, self.average, self.optimizer, recipe.ema)
+        self.logits = tf.function(_logit_model(self.average))
+        self.history: list[dict[str, float]] = []
+        self._claim_folder()
+        self.checkpoints = tf.train.CheckpointManager(
+            tf.train.Checkpoint(net=self.net, average=self.average, optimizer=self.optimizer),
+            str(folder / "checkpoints"),
+            max_to_keep=2,
+        )
+        self._resume()
+
+    @property
+    def best(self) -> dict[str, float]:
+        return min(self.history, key=lambda row: row["val_loss"])
+
+    @property
+    def finished(self) -> bool:
+        if not self.history:
+            return False
+        stale = self.history[-1]["epoch"] - self.best["epoch"]
+        return len(self.history) >= self.recipe.epochs or stale >= self.recipe.patience
+
+    def train(self, progress: Any = None) -> None:
+        """Run epochs until done or stopped early; ``progress(epoch, step, steps, loss)``."""
+        import tensorflow as tf
+
+        writer = tf.summary.create_file_writer(str(self.folder / "tensorboard"))
+        with writer.as_default():
+            while not self.finished:
+                row = self._epoch(len(self.history), progress)
+                self._record(row)
+                for name in FIELDS[1:]:
+                    tf.summary.scalar(name, row[name], step=int(row["epoch"]))
+                writer.flush()
+
+    def _epoch(self, epoch: int, progress: Any) -> dict[str, float]:
+        started, r = time.monotonic(), self.recipe
+        _reseed(self.net, r.seed, epoch)
+        batches = epoch_batches(
+            self.training, size=self.net.input_shape[1], batch=r.batch, seed=r.seed, epoch=epoch,
+            augmentation=r.augmentation_at(epoch),
+        )  # fmt: skip
+        loss = hits = 0.0
+        for number, (images, labels) in enumerate(batches, 1):
+            batch_loss, batch_hits = self.step(images, labels)
+            loss, hits = loss + float(batch_loss), hits + float(batch_hits)
+            if progress:
+                progress(epoch, number, self.steps, loss / number)
+        val_loss, val_accuracy = self._validate()
+        return {
+            "epoch": epoch, "loss": loss / self.steps, "accuracy": hits / (self.steps * r.batch),
+            "val_loss": val_loss, "val_accuracy": val_accuracy,
+            "learning_rate": float(self.optimizer.learning_rate),
+            "seconds": time.monotonic() - started,
+        }  # fmt: skip
+
+    def _validate(self) -> tuple[float, float]:
+        import tensorflow as tf
+
+        from mlcore.augment import enlarge
+
+        loss = hits = 0.0
+        for start in range(0, len(self.held_out), 256):
+            pixels = tf.cast(self.held_out.images[start : start + 256], tf.float32) / 255.0
+            labels = tf.cast(self.held_out.labels[start : start + 256, None], tf.float32)
+            logits = self.logits(enlarge(pixels, self.net.input_shape[1]))
+            loss += float(tf.reduce_sum(tf.nn.sigmoid_cross_entropy_with_logits(labels, logits)))
+            hits += float(tf.reduce_sum(tf.cast((logits > 0) == (labels > 0.5), tf.float32)))
+        return loss / len(self.held_out), hits / len(self.held_out)
+
+    def _record(self, row: dict[str, float]) -> None:
+        """Order matters for a kill in between: best weights, checkpoint, then the history.
+
+        The history names the checkpoint that it belongs to, so a checkpoint that is one
+        epoch ahead of it is ignored and that epoch runs again, to the same end.
+        """
+        self.history.append(row)
+        if self.best is row:
+            export(self.recipe, self.average, self.folder / "best.keras")
+        path = self.checkpoints.save(checkpoint_number=int(row["epoch"]))
+        state = {"checkpoint": Path(path).name, "history": self.history}
+        _write_json(self.folder / "state.json", state)
+        with (self.folder / "curves.csv").open("w", newline="") as file:
+            writer = csv.DictWriter(file, FIELDS)
+            writer.writeheader()
+            writer.writerows(self.history)
+
+    def _claim_folder(self) -> None:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        recipe, path = {**asdict(self.recipe), "images": len(self.training)}, self.folder / "recipe.json"
+        if path.exists() and json.loads(path.read_text()) != recipe:
+            raise DataError(f"{self.folder} holds a run with another recipe or other data; choose a new folder.")
+        _write_json(path, recipe)
+
+    def _resume(self) -> None:
+        path = self.folder / "state.json"
+        if path.exists():
+            state = json.loads(path.read_text())
+            self.checkpoints.checkpoint.restore(
+                str(self.folder / "checkpoints" / state["checkpoint"])
+            ).assert_existing_objects_matched()
+            self.history = state["history"]
+
+
+def export(recipe: Recipe, average: keras.Model, path: Path) -> None:
+    """Save the averaged weights as a float32 model, atomically."""
+    from mlcore.models import BUILDERS
+
+    model = BUILDERS[recipe.model]()
+    model.set_weights(average.get_weights())
+    part = path.with_name(f"part-{path.name}")
+    model.save(part)
+    os.replace(part, path)
+
+
+def _build(recipe: Recipe, steps: int) -> tuple[keras.Model, keras.Model, keras.Optimizer]:
+    import keras
+
+    from mlcore.models import BUILDERS
+
+    before = keras.mixed_precision.dtype_policy()
+    keras.mixed_precision.set_dtype_policy(recipe.precision)
+    try:
+        net, average = BUILDERS[recipe.model](), BUILDERS[recipe.model]()
+    finally:
+        keras.mixed_precision.set_dtype_policy(before)
+    average.set_weights(net.get_weights())
+    schedule = keras.optimizers.schedules.CosineDecay(
+        0.0 if recipe.warmup_epochs else recipe.learning_rate,
+        decay_steps=max(1, int((recipe.epochs - recipe.warmup_epochs) * steps)),
+        warmup_target=recipe.learning_rate if recipe.warmup_epochs else None,
+        warmup_steps=int(recipe.warmup_epochs * steps),
+    )
+    optimizer = keras.optimizers.AdamW(schedule, weight_decay=recipe.weight_decay)
+    optimizer.build(net.trainable_variables)
+    return net, average, optimizer
+
+
+def _logit_model(model: keras.Model) -> keras.Model:
+    import keras
+
+    return keras.Model(model.input, model.get_layer("logit").output)
+
+
+def _compile_step(
+    net: keras.Model, average: keras.Model, optimizer: keras.Optimizer, momentum: float
+) -> tf.types.experimental.GenericFunction:
+    import tensorflow as tf
+
+    logits_of, weights = _logit_model(net), net.trainable_variables
+
+    @tf.function
+    def step(images: tf.Tensor, labels: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        with tf.GradientTape() as tape:
+            logits = logits_of(images, training=True)
+            loss = tf.reduce_mean(tf.nn.sigmoid_cross_entropy_with_logits(labels, logits))
+        optimizer.apply_gradients(zip(tape.gradient(loss, weights), weights, strict=True))
+        done = tf.cast(optimizer.iterations, tf.float32)
+        # A young average follows quickly, or it would carry the random start along.
+        keep = tf.minimum(momentum, (1.0 + done) / (10.0 + done))
+        for mean, value in zip(average.weights, net.weights, strict=True):
+            if mean.dtype == "float32":
+                mean.assign(keep * mean + (1.0 - keep) * value)
+        return loss, tf.reduce_sum(tf.cast((logits > 0) == (labels > 0.5), tf.float32))
+
+    return step
+
+
+def _reseed(net: keras.Model, seed: int, epoch: int) -> None:
+    """Dropout's random state as a function of (seed, epoch), like all else that is random."""
+    for number, layer in enumerate(net.layers):
+        if (generator := getattr(layer, "seed_generator", None)) is not None:
+            generator.state.assign(np.array([seed * 1009 + number, epoch * 1_000_003], np.uint32))
+
+
+def _write_json(path: Path, content: Any) -> None:
+    part = path.with_name(f"part-{path.name}")
+    part.write_text(json.dumps(content, indent=1))
+    os.replace(part, path)
