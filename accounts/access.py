@@ -46,10 +46,11 @@ def principal_for(user: User | AnonymousUser, slug: str) -> Principal:
     Raises:
         Http404: no such organisation, or none of this person's: an outsider cannot tell.
     """
-    if not user.is_authenticated or not user.is_active:
+    if not user.is_authenticated:
         raise Http404
     membership = (
-        Membership.objects.filter(user=user, organisation__slug=slug)
+        # The row decides, not the object: a socket may hold a user who has been shut out since.
+        Membership.objects.filter(user=user, user__is_active=True, organisation__slug=slug)
         .select_related("organisation", "user")
         .first()
     )

@@ -6,7 +6,7 @@ import uuid
 from typing import Any, ClassVar
 
 from django.contrib.auth.models import AbstractUser, BaseUserManager
-from django.db import models
+from django.db import models, transaction
 
 
 class UserManager(BaseUserManager["User"]):
@@ -34,6 +34,19 @@ class User(AbstractUser):
     USERNAME_FIELD = "email"
     REQUIRED_FIELDS: ClassVar[list[str]] = []
     objects: ClassVar[UserManager] = UserManager()  # type: ignore[assignment]
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        """A person without an organisation could not work anywhere, so both come together.
+
+        Here, because every way of making a user passes: sign-up, createsuperuser, the admin.
+        """
+        from accounts import services  # services need the models of this file
+
+        new = self._state.adding
+        with transaction.atomic():
+            super().save(*args, **kwargs)
+            if new:
+                services.found_own_organisation(user=self)
 
     def __str__(self) -> str:
         return self.name or self.email

@@ -162,6 +162,7 @@ ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*", "password2*"]
 # "optional": the first visitor is at work at once; set "mandatory" once mail goes out.
 ACCOUNT_EMAIL_VERIFICATION = os.environ.get("EMAIL_VERIFICATION", "optional")
 ACCOUNT_ADAPTER = "accounts.adapter.AccountAdapter"
+ACCOUNT_FORMS = {"signup": "accounts.forms.SignupForm"}
 USERSESSIONS_TRACK_ACTIVITY = True
 
 # Mail is written to files unless a server is named, so nothing gets lost in a log.

@@ -1,0 +1,28 @@
+"""What people fill in."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from allauth.account.forms import SignupForm as AllauthSignupForm
+from django import forms
+
+from accounts.models import User
+
+
+class SignupForm(AllauthSignupForm):
+    """allauth's form, and the name under which colleagues see who checked what."""
+
+    name = forms.CharField(
+        label="Your name",
+        max_length=User._meta.get_field("name").max_length,
+        required=False,
+        help_text="Optional. It stands beside the images that you check.",
+        widget=forms.TextInput(attrs={"autocomplete": "name"}),
+    )
+
+    field_order = ("name", "email", "password1", "password2")
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.order_fields(self.field_order)
