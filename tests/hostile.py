@@ -1,0 +1,179 @@
+"""Bad and odd image files as bytes, made on the spot: for every test that takes files in.
+
+``BROKEN`` maps a file name to (maker, the code that ``examine`` refuses it with);
+``ODD`` maps a file name to the maker of a file that must be let in.
+"""
+
+from __future__ import annotations
+
+import io
+import struct
+import zlib
+from collections.abc import Callable
+
+import numpy as np
+import pillow_heif
+from PIL import Image, ImageCms
+
+pillow_heif.register_heif_opener()
+Maker = Callable[[], bytes]
+
+
+def gradient(width: int = 48, height: int = 32, mode: str = "RGB") -> Image.Image:
+    """Red grows to the right, green downwards: any wrong turn or flip shows."""
+    x = np.linspace(0, 255, width, dtype=np.uint8)[None, :].repeat(height, 0)
+    y = np.linspace(0, 255, height, dtype=np.uint8)[:, None].repeat(width, 1)
+    return Image.fromarray(np.dstack([x, y, np.full_like(x, 40)])).convert(mode)
+
+
+def saved(image: Image.Image, form: str, **options) -> bytes:
+    out = io.BytesIO()
+    image.save(out, form, **options)
+    return out.getvalue()
+
+
+def jpeg(width: int = 48, height: int = 32, **options) -> bytes:
+    return saved(gradient(width, height), "JPEG", **{"quality": 95, **options})
+
+
+def png(width: int = 48, height: int = 32) -> bytes:
+    return saved(gradient(width, height), "PNG")
+
+
+def truncated_jpeg() -> bytes:
+    whole = jpeg(640, 480)
+    return whole[: len(whole) // 2]
+
+
+def _chunk(kind: bytes, body: bytes) -> bytes:
+    return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+
+
+def png_claiming(width: int, height: int, rows: int | None = None) -> bytes:
+    """A grey PNG of any size in few bytes; one bit a pixel, all black, deflated twice as well."""
+    raw = zlib.compress(bytes((width + 7) // 8 + 1) * (height if rows is None else rows), 9)
+    head = struct.pack(">IIBBBBB", width, height, 1, 0, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + _chunk(b"IHDR", head) + _chunk(b"IDAT", raw) + _chunk(b"IEND", b"")
+
+
+def bomb() -> bytes:
+    """20,000 × 20,000 pixels in some 50 KB."""
+    return png_claiming(20_000, 20_000)
+
+
+def half_bomb() -> bytes:
+    """Under Pillow's own alarm, over our limit."""
+    return png_claiming(9_000, 9_000, rows=10)
+
+
+def animated(form: str) -> bytes:
+    frames = [Image.new("RGB", (40, 30), colour) for colour in ("red", "green", "blue")]
+    return saved(frames[0], form, save_all=True, append_images=frames[1:], duration=100)
+
+
+def oriented(value: object, width: int = 48, height: int = 32) -> bytes:
+    exif = Image.Exif()
+    exif[0x0112] = value
+    return jpeg(width, height, exif=exif)
+
+
+def exif_of_nonsense() -> bytes:
+    return jpeg(exif=b"Exif\0\0II*\0\xff\xff\xff\x7f" + bytes(range(64)))
+
+
+def exif_of_another_size() -> bytes:
+    exif = Image.Exif()
+    exif.get_ifd(0x8769).update({0xA002: 4000, 0xA003: 3000})
+    return jpeg(exif=exif)
+
+
+def broken_icc() -> bytes:
+    return jpeg(icc_profile=b"this is no colour profile" * 20)
+
+
+def wrong_icc() -> bytes:
+    """A Lab profile on RGB pixels: whole, but of another colour space."""
+    return jpeg(icc_profile=ImageCms.ImageCmsProfile(ImageCms.createProfile("LAB")).tobytes())
+
+
+def palette_with_transparency() -> bytes:
+    image = gradient().quantize(16)
+    image.info["transparency"] = 0
+    return saved(image, "PNG", transparency=0)
+
+
+def with_alpha(mode: str) -> bytes:
+    """Left half see-through, right half opaque."""
+    image = gradient().convert(mode)
+    alpha = Image.new("L", image.size, 0)
+    alpha.paste(255, (image.width // 2, 0, image.width, image.height))
+    image.putalpha(alpha)
+    return saved(image, "PNG")
+
+
+def deep(form: str = "PNG") -> bytes:
+    """16-bit grey that grows to the right over the whole range."""
+    row = np.linspace(0, 65535, 48).astype(np.uint16)
+    return saved(Image.fromarray(row[None, :].repeat(32, 0)), form)
+
+
+def floating() -> bytes:
+    row = np.linspace(-3.0, 7.0, 48, dtype=np.float32)
+    return saved(Image.fromarray(row[None, :].repeat(32, 0)), "TIFF")
+
+
+SVG = b'<?xml version="1.0"?><svg xmlns="http://www.w3.org/2000/svg" width="64" height="64"/>'
+PDF = b"%PDF-1.7\n%\xe2\xe3\xcf\xd3\n1 0 obj\n<<>>\nendobj\ntrailer\n<<>>\n%%EOF\n"
+
+BROKEN: dict[str, tuple[Maker, str]] = {
+    "empty.jpg": (lambda: b"", "empty_file"),
+    "text.jpg": (lambda: b"This is not a picture at all.\n" * 40, "not_an_image"),
+    "zeros.png": (lambda: bytes(4096), "not_an_image"),
+    "truncated.jpg": (truncated_jpeg, "truncated"),
+    "truncated.png": (lambda: png(640, 480)[:900], "truncated"),
+    "truncated.gif": (lambda: animated("GIF")[:40], "truncated"),
+    "truncated.webp": (lambda: saved(gradient(200, 200), "WEBP")[:100], "truncated"),
+    "truncated.tiff": (lambda: saved(gradient(200, 200), "TIFF")[:500], "truncated"),
+    "header only.jpg": (lambda: jpeg()[:20], "truncated"),
+    "one pixel.png": (lambda: png(1, 1), "too_small"),
+    "thin.png": (lambda: png(2000, 10), "extreme_ratio"),
+    "bomb.png": (bomb, "too_many_pixels"),
+    "half bomb.png": (half_bomb, "too_many_pixels"),
+    "drawing.svg": (lambda: SVG, "unsupported_format"),
+    "drawing.png": (lambda: SVG, "unsupported_format"),
+    "paper.pdf": (lambda: PDF, "unsupported_format"),
+}
+
+ODD: dict[str, Maker] = {
+    "plain.jpg": jpeg,
+    "progressive.jpg": lambda: jpeg(progressive=True),
+    "grey.jpg": lambda: saved(gradient(mode="L"), "JPEG"),
+    "cmyk.jpg": lambda: saved(gradient(mode="CMYK"), "JPEG"),
+    "turned.jpg": lambda: oriented(6),
+    "orientation 9.jpg": lambda: oriented(9),
+    "exif nonsense.jpg": exif_of_nonsense,
+    "exif other size.jpg": exif_of_another_size,
+    "broken icc.jpg": broken_icc,
+    "wrong icc.jpg": wrong_icc,
+    "really a png.jpg": png,
+    "plain.png": png,
+    "bilevel.png": lambda: saved(gradient(mode="1"), "PNG"),
+    "palette.png": palette_with_transparency,
+    "la.png": lambda: with_alpha("L"),
+    "rgba.png": lambda: with_alpha("RGB"),
+    "deep.png": deep,
+    "animated.png": lambda: animated("PNG"),
+    "animated.gif": lambda: animated("GIF"),
+    "animated.webp": lambda: animated("WEBP"),
+    "pages.tiff": lambda: animated("TIFF"),
+    "plain.webp": lambda: saved(gradient(), "WEBP", lossless=True),
+    "plain.bmp": lambda: saved(gradient(), "BMP"),
+    "plain.tiff": lambda: saved(gradient(), "TIFF"),
+    "packed.tiff": lambda: saved(gradient(), "TIFF", compression="tiff_lzw"),
+    "cmyk.tiff": lambda: saved(gradient(mode="CMYK"), "TIFF"),
+    "lab.tiff": lambda: saved(Image.merge("LAB", gradient().split()), "TIFF"),
+    "deep.tiff": lambda: deep("TIFF"),
+    "float.tiff": floating,
+    "plain.heic": lambda: saved(gradient(64, 64), "HEIF", quality=90),
+    "plain.avif": lambda: saved(gradient(64, 64), "AVIF", quality=90),
+}
