@@ -15,6 +15,7 @@ import csv
 import json
 import os
 import time
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     import keras
     import tensorflow as tf
 
+Progress = Callable[[int, float], None]  # (batches done, mean loss so far)
 FIELDS = ("epoch", "loss", "accuracy", "val_loss", "val_accuracy", "learning_rate", "seconds")
 
 
@@ -102,20 +104,13 @@ class Run:
         stale = self.history[-1]["epoch"] - self.best["epoch"]
         return len(self.history) >= self.recipe.epochs or stale >= self.recipe.patience
 
-    def train(self, progress: Any = None) -> None:
-        """Run epochs until done or stopped early; ``progress(epoch, step, steps, loss)``."""
-        import tensorflow as tf
+    def train_epoch(self, progress: Progress | None = None) -> dict[str, float]:
+        """Run, record and checkpoint the next epoch; gives its row of the curves."""
+        row = self._epoch(len(self.history), progress)
+        self._record(row)
+        return row
 
-        writer = tf.summary.create_file_writer(str(self.folder / "tensorboard"))
-        with writer.as_default():
-            while not self.finished:
-                row = self._epoch(len(self.history), progress)
-                self._record(row)
-                for name in FIELDS[1:]:
-                    tf.summary.scalar(name, row[name], step=int(row["epoch"]))
-                writer.flush()
-
-    def _epoch(self, epoch: int, progress: Any) -> dict[str, float]:
+    def _epoch(self, epoch: int, progress: Progress | None) -> dict[str, float]:
         started, r = time.monotonic(), self.recipe
         _reseed(self.net, r.seed, epoch)
         batches = epoch_batches(
@@ -127,7 +122,7 @@ class Run:
             batch_loss, batch_hits = self.step(images, labels)
             loss, hits = loss + float(batch_loss), hits + float(batch_hits)
             if progress:
-                progress(epoch, number, self.steps, loss / number)
+                progress(number, loss / number)
         val_loss, val_accuracy = self._validate()
         return {
             "epoch": epoch, "loss": loss / self.steps, "accuracy": hits / (self.steps * r.batch),
@@ -162,16 +157,29 @@ class Run:
         path = self.checkpoints.save(checkpoint_number=int(row["epoch"]))
         state = {"checkpoint": Path(path).name, "history": self.history}
         _write_json(self.folder / "state.json", state)
+        self._write_curves()
+
+    def _write_curves(self) -> None:
+        """The CSV whole, and the new row for TensorBoard."""
+        import tensorflow as tf
+
         with (self.folder / "curves.csv").open("w", newline="") as file:
             writer = csv.DictWriter(file, FIELDS)
             writer.writeheader()
             writer.writerows(self.history)
+        events = tf.summary.create_file_writer(str(self.folder / "tensorboard"))
+        with events.as_default(step=int(self.history[-1]["epoch"])):
+            for name in FIELDS[1:]:
+                tf.summary.scalar(name, self.history[-1][name])
+        events.close()
 
     def _claim_folder(self) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
         recipe, path = {**asdict(self.recipe), "images": len(self.training)}, self.folder / "recipe.json"
         if path.exists() and json.loads(path.read_text()) != recipe:
-            raise DataError(f"{self.folder} holds a run with another recipe or other data; choose a new folder.")
+            raise DataError(
+                f"{self.folder} holds a run with another recipe or other data; choose a new folder."
+            )
         _write_json(path, recipe)
 
     def _resume(self) -> None:

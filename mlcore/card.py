@@ -1,0 +1,106 @@
+"""The model card (Mitchell et al. 2019): what a model was made from, and what it is worth.
+
+Everything in it comes from the run and from an evaluation of the very file that it names;
+no number is written by hand.
+"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import json
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+LIMITS = (
+    "It was trained on CIFAKE alone: CIFAR-10 photographs against Stable Diffusion 1.4 renders, both of "
+    "32×32 pixels. It knows the ten CIFAR-10 subjects (aircraft, cars, birds, cats, deer, dogs, frogs, "
+    "horses, ships, lorries).",
+    "It says little about large photographs: they are reduced to 128×128 pixels, and how they are reduced "
+    "changes the answer.",
+    "It says little about other generators (Midjourney, DALL-E, Firefly, FLUX, newer Stable Diffusion).",
+    "Saving a picture again as JPEG, blurring or resizing it can change the answer; this model was not "
+    "trained against that.",
+    "An edited photograph is neither class.",
+    "A score is not proof. Nobody should be accused on the strength of it.",
+)
+
+
+def sha256_of(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def write(folder: Path, facts: Mapping[str, Any]) -> None:
+    """Write card.json and card.md beside ``model.keras``, whose sha256 becomes part of them."""
+    card = {**facts, "sha256": sha256_of(folder / "model.keras"), "limits": list(LIMITS)}
+    (folder / "card.json").write_text(json.dumps(card, indent=1, ensure_ascii=False) + "\n")
+    (folder / "card.md").write_text(render(card))
+
+
+def publish(run: Path, folder: Path) -> None:
+    """Copy a run's best weights and curves into a weights folder and draw the curves."""
+    folder.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(run / "best.keras", folder / "model.keras")
+    shutil.copyfile(run / "curves.csv", folder / "curves.csv")
+    draw_curves(folder / "curves.csv", folder / "curves.png")
+
+
+def draw_curves(source: Path, target: Path) -> None:
+    """Loss and accuracy by epoch, from a run's curves.csv, as a PNG."""
+    from matplotlib.figure import Figure
+
+    with source.open() as file:
+        rows = [{key: float(value) for key, value in row.items()} for row in csv.DictReader(file)]
+    epochs = [row["epoch"] + 1 for row in rows]
+    figure = Figure(figsize=(9, 3.6), layout="constrained")
+    for axes, name in zip(figure.subplots(1, 2), ("loss", "accuracy"), strict=True):
+        axes.plot(epochs, [row[name] for row in rows], "--", color="#7a5195", label="training (augmented)")
+        axes.plot(epochs, [row[f"val_{name}"] for row in rows], "-", color="#003f5c", label="held out")
+        axes.set(xlabel="epoch", title=name.capitalize())
+        axes.grid(alpha=0.25)
+    axes.legend()
+    figure.savefig(target, dpi=110)
+
+
+def render(card: Mapping[str, Any]) -> str:
+    """The card as Markdown: limits first, then where it comes from, then the figures."""
+    parts = [
+        f"# {card['name']} {card['version']}",
+        card["summary"],
+        "## Limits",
+        "\n".join(f"- {line}" for line in card["limits"]),
+        "## Metrics",
+        f"On {card['data']['held_out']:,} held-out images that training did not see; FAKE is positive.",
+        _table([(key, _figure(card["metrics"][key])) for key in _SHOWN]),
+        "Confusion, by truth and answer:",
+        _confusion(card["metrics"]["confusion"]),
+        "![Learning curves](curves.png)",
+        "## Data and split",
+        _table(list(card["data"].items())),
+        "## Training",
+        _table(list(card["training"].items())),
+        "## Weights",
+        f"`model.keras`, {card['parameters']:,} parameters, sha256 `{card['sha256']}`.",
+        f"To make them again:\n\n```sh\n{card['command']}\n```",
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+_SHOWN = ("accuracy", "precision", "recall", "f1", "auroc", "ece")
+
+
+def _figure(value: float) -> str:
+    return f"{value:.4f}"
+
+
+def _table(rows: Sequence[tuple[str, Any]]) -> str:
+    lines = [f"| {str(key).replace('_', ' ')} | {value} |" for key, value in rows]
+    return "\n".join(["| what | value |", "| --- | --- |", *lines])
+
+
+def _confusion(confusion: Mapping[str, Mapping[str, int]]) -> str:
+    lines = [f"| **{truth}** | {row['real']:,} | {row['fake']:,} |" for truth, row in confusion.items()]
+    return "\n".join(["| | answered real | answered fake |", "| --- | --- | --- |", *lines])
