@@ -23,8 +23,9 @@ from mlcore.errors import ImageRefused
 from mlcore.pixels import to_rgb
 
 pillow_heif.register_heif_opener(thumbnails=False)
-# Pillow warns from 89 megapixels on; Limits refuses long before that, with a sentence.
+# Pillow warns of large pictures and of corrupt EXIF; here both end in a sentence for people.
 warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
+warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
 
 MIB = 1024 * 1024
 ACCEPTED = "JPEG, PNG, WebP, GIF, BMP, TIFF, HEIC or AVIF"

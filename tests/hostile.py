@@ -96,6 +96,15 @@ def wrong_icc() -> bytes:
     return jpeg(icc_profile=ImageCms.ImageCmsProfile(ImageCms.createProfile("LAB")).tobytes())
 
 
+def swapped_icc() -> bytes:
+    """A whole profile whose red is sRGB's green and the other way round."""
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    for old, new in ((b"rXYZ", b"tXYZ"), (b"gXYZ", b"rXYZ"), (b"tXYZ", b"gXYZ")):
+        profile = profile.replace(old, new, 1)
+    name = "sRGB built-in".encode("utf-16-be")
+    return saved(gradient(), "PNG", icc_profile=profile.replace(name, "Swapped pair.".encode("utf-16-be")))
+
+
 def palette_with_transparency() -> bytes:
     image = gradient().quantize(16)
     image.info["transparency"] = 0
