@@ -1,0 +1,82 @@
+/* Loaded in the head, before the page is painted, so that a remembered theme never flashes. */
+"use strict";
+
+(() => {
+  const root = document.documentElement;
+  const KEY = "theme";
+
+  const remembered = () => {
+    try {
+      return localStorage.getItem(KEY);
+    } catch {
+      return null; // storage may be forbidden; the system's theme is then the only one
+    }
+  };
+
+  const remember = (theme) => {
+    try {
+      localStorage.setItem(KEY, theme);
+    } catch {
+      /* the choice holds for this page */
+    }
+  };
+
+  const isDark = () =>
+    (root.dataset.theme || (matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light")) ===
+    "dark";
+
+  const theme = remembered();
+  if (theme === "light" || theme === "dark") root.dataset.theme = theme;
+
+  const showTheme = (button) => {
+    button.setAttribute("aria-pressed", String(isDark()));
+    button.hidden = false;
+  };
+
+  const toggleTheme = (button) => {
+    root.dataset.theme = isDark() ? "light" : "dark";
+    remember(root.dataset.theme);
+    showTheme(button);
+  };
+
+  const closeMenus = (except) => {
+    for (const menu of document.querySelectorAll("details.menu[open]")) {
+      if (menu !== except) menu.open = false;
+    }
+  };
+
+  const onClick = (event) => {
+    const at = (selector) => event.target.closest(selector);
+    closeMenus(at("details.menu"));
+    const toggle = at("[data-theme-toggle]");
+    if (toggle) toggleTheme(toggle);
+    const opener = at("[data-dialog-open]");
+    const dialog = opener && document.getElementById(opener.dataset.dialogOpen);
+    if (dialog) {
+      event.preventDefault(); // without JavaScript the link leads to a page that asks the same
+      dialog.showModal();
+    }
+    if (at("[data-dialog-close]")) {
+      event.preventDefault();
+      at("dialog").close();
+    }
+  };
+
+  const onKey = (event) => {
+    if (event.key !== "Escape") return;
+    const menu = document.querySelector("details.menu[open]");
+    if (!menu) return;
+    menu.open = false;
+    menu.querySelector("summary").focus();
+  };
+
+  document.addEventListener("click", onClick);
+  document.addEventListener("keydown", onKey);
+  document.addEventListener("DOMContentLoaded", () => {
+    document.querySelectorAll("[data-theme-toggle]").forEach(showTheme);
+    const menu = document.querySelector("details.menu");
+    menu?.addEventListener("focusout", (event) => {
+      if (event.relatedTarget && !menu.contains(event.relatedTarget)) menu.open = false;
+    });
+  });
+})();
