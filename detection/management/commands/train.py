@@ -26,7 +26,7 @@ class Command(BaseCommand):
         "Train a model on CIFAKE (a folder or zip with REAL and FAKE). Every epoch ends in a checkpoint; "
         "the same command goes on after a kill. --publish writes weights, curves and card to mlcore/weights."
     )
-    requires_system_checks: list[str] = []
+    requires_system_checks = ()
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         defaults = training.Recipe()
@@ -66,10 +66,13 @@ class Command(BaseCommand):
         self.stderr.write(f"{run.recipe.model}, {len(run.history)}/{run.recipe.epochs} epochs: {text}")
 
     def _publish(self, run: training.Run, options: dict[str, Any]) -> None:
+        import keras
+
         folder = registry.WEIGHTS_DIR / run.recipe.model
         card.publish(run.folder, folder)
         self.stderr.write("Evaluating the published weights on the held-out part …")
-        measured = evaluation.evaluate_arrays(folder / "model.keras", run.held_out)
+        best = keras.models.load_model(folder / "model.keras", safe_mode=True)
+        measured = evaluation.evaluate_arrays(best, run.held_out)
         card.write(folder, _facts(run, options, measured.as_dict()))
         self.stdout.write(f"{folder}: accuracy {measured.accuracy:.4f}, AUROC {measured.auroc:.4f}")
 

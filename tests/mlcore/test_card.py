@@ -1,0 +1,56 @@
+"""The card says what was measured, and its hash is that of the file beside it."""
+
+import json
+
+import pytest
+
+from mlcore import card
+
+METRICS = {
+    "n": 100, "accuracy": 0.9512, "precision": 0.95, "recall": 0.96, "f1": 0.955, "auroc": 0.99, "ece": 0.01,
+    "confusion": {"REAL": {"real": 47, "fake": 3}, "FAKE": {"real": 2, "fake": 48}},
+}  # fmt: skip
+FACTS = {
+    "name": "paper_cnn", "version": "9.9", "summary": "A summary.", "parameters": 1234, "metrics": METRICS,
+    "data": {"source": "cifake_train.zip", "training": 400, "held_out": 100, "split_seed": 0},
+    "training": {"epochs": "3 of 3"}, "command": "manage.py train --data cifake_train.zip",
+}  # fmt: skip
+
+
+@pytest.fixture
+def written(tmp_path):
+    (tmp_path / "model.keras").write_bytes(b"weights")
+    card.write(tmp_path, FACTS)
+    return tmp_path
+
+
+def test_json_carries_the_hash_of_the_weights_and_the_limits(written):
+    content = json.loads((written / "card.json").read_text())
+    assert content["sha256"] == card.sha256_of(written / "model.keras")
+    assert content["metrics"] == METRICS
+    assert len(content["limits"]) >= 4
+
+
+def test_the_page_puts_limits_before_figures_and_shows_every_figure(written):
+    text = (written / "card.md").read_text()
+    assert text.index("## Limits") < text.index("## Metrics")
+    for expected in ("0.9512", "0.9900", "| **REAL** | 47 | 3 |", "| **FAKE** | 2 | 48 |", FACTS["command"]):
+        assert expected in text
+
+
+def test_curves_are_drawn_from_the_csv(tmp_path):
+    source, target = tmp_path / "curves.csv", tmp_path / "curves.png"
+    source.write_text("epoch,loss,accuracy,val_loss,val_accuracy\n0,1,0.5,1,0.5\n1,0.5,0.8,0.6,0.7\n")
+    card.draw_curves(source, target)
+    assert target.read_bytes().startswith(b"\x89PNG")
+
+
+def test_publishing_copies_the_best_weights_and_the_curves(tmp_path):
+    run, target = tmp_path / "run", tmp_path / "weights" / "m"
+    run.mkdir()
+    (run / "best.keras").write_bytes(b"best")
+    (run / "curves.csv").write_text("epoch,loss,accuracy,val_loss,val_accuracy\n0,1,0.5,1,0.5\n")
+    card.publish(run, target)
+    assert (target / "model.keras").read_bytes() == b"best"
+    assert (target / "curves.csv").exists()
+    assert (target / "curves.png").exists()
