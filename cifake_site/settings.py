@@ -8,6 +8,7 @@ the code is the same.
 from __future__ import annotations
 
 import os
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -115,6 +116,10 @@ if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
         "timeout": 20,
         "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
     }
+    # Tests write from several threads, which a database in memory does not allow.
+    DATABASES["default"]["TEST"] = {
+        "NAME": str(Path(tempfile.gettempdir()) / f"cifake-test-{os.getpid()}.sqlite3")
+    }
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 REDIS_URL = os.environ.get("REDIS_URL", "")
@@ -208,6 +213,10 @@ MAX_UPLOAD_FILES = int(os.environ.get("MAX_UPLOAD_FILES", "50"))
 DATA_UPLOAD_MAX_MEMORY_SIZE = 2 * 1024 * 1024  # form fields; files have their own limit
 DATA_UPLOAD_MAX_NUMBER_FILES = MAX_UPLOAD_FILES
 DETECTION_MODEL = os.environ.get("DETECTION_MODEL", "paper_cnn")
+STAGES_MODULE = os.environ.get("STAGES_MODULE", "detection.stages")
+LEASE_SECONDS = float(os.environ.get("LEASE_SECONDS", "60"))
+STAGE_TIMEOUT_SECONDS = float(os.environ.get("STAGE_TIMEOUT_SECONDS", "120"))
+RETRY_SECONDS = float(os.environ.get("RETRY_SECONDS", "1"))  # doubles with each attempt
 
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["rest_framework.authentication.SessionAuthentication"],

@@ -33,7 +33,9 @@ class Detection(models.Model):
     name = models.CharField(max_length=255)
     original = models.FileField(upload_to=random_path)
     preview = models.FileField(upload_to=random_path)  # upright, browser-readable, ≤ 1600 px
+    preview_mime = models.CharField(max_length=60)
     thumbnail = models.FileField(upload_to=random_path)
+    thumbnail_mime = models.CharField(max_length=60)
     facts = models.JSONField(default=dict)  # mlcore.contracts.ImageFacts as a dict
     sha256 = models.CharField(max_length=64, db_index=True)
     version = models.PositiveIntegerField(default=1)
@@ -83,6 +85,7 @@ class StageRun(models.Model):
     result = models.JSONField(null=True)
     error_code = models.CharField(max_length=60, blank=True)
     error_detail = models.TextField(blank=True)
+    remedy = models.TextField(blank=True)  # what an operator can do about a skipped stage
 
     class Meta:
         constraints = [

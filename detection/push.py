@@ -1,0 +1,75 @@
+"""Telling the others: the consumer that there is work, the browsers that something changed.
+
+No message carries state. It names what changed, and the receiver reads that from the
+database; so a lost message costs latency, never a result.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from asgiref.sync import async_to_sync
+from channels.layers import get_channel_layer
+
+logger = logging.getLogger(__name__)
+
+INFERENCE_GROUP = "inference"
+
+
+@dataclass(frozen=True)
+class Change:
+    """One detection of which a browser could see something new."""
+
+    detection: UUID
+    organisation: UUID
+
+
+def detection_group(pk: UUID) -> str:
+    return f"detection.{pk}"
+
+
+def organisation_group(pk: UUID) -> str:
+    return f"organisation.{pk}"
+
+
+async def announce(changes: Iterable[Change], kind: str = "detections.changed") -> None:
+    """One message to each detection's group, and one to each organisation's for all of its."""
+    by_organisation: dict[UUID, list[str]] = defaultdict(list)
+    for change in changes:
+        by_organisation[change.organisation].append(str(change.detection))
+        await _send(detection_group(change.detection), {"type": kind, "ids": [str(change.detection)]})
+    for organisation, ids in by_organisation.items():
+        await _send(organisation_group(organisation), {"type": kind, "ids": ids})
+
+
+async def wake() -> None:
+    await _send(INFERENCE_GROUP, {"type": "wake"})
+
+
+def queued(changes: list[Change]) -> None:
+    """To be called on commit, when there is new work."""
+    async_to_sync(_queued)(changes)
+
+
+def deleted(changes: list[Change]) -> None:
+    """To be called on commit, when detections are gone."""
+    async_to_sync(announce)(changes, "detections.deleted")
+
+
+async def _queued(changes: list[Change]) -> None:
+    await wake()
+    await announce(changes)
+
+
+async def _send(group: str, message: dict[str, Any]) -> None:
+    layer = get_channel_layer()
+    try:
+        await layer.group_send(group, message)
+    except Exception:
+        # Whatever a channel layer raises, the row is saved, and slow timers will find it.
+        logger.warning("The push to %s was lost.", group, exc_info=True)

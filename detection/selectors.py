@@ -1,0 +1,76 @@
+"""Reads: each takes the principal and sees that organisation's detections alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from uuid import UUID
+
+from django.db.models import Prefetch, QuerySet
+from django.db.models.fields.json import KeyTransform
+from django.shortcuts import get_object_or_404
+
+from accounts import access
+from accounts.access import Principal
+from detection.files import StoredFile, open_stored
+from detection.models import Detection, StageRun
+from detection.state import state
+
+__all__ = ["StoredFile", "get", "history", "open_file", "recent", "state"]
+
+
+def get(principal: Principal, pk: UUID) -> Detection:
+    """One detection, or Http404 also where it is another organisation's."""
+    return get_object_or_404(whole(principal), pk=pk)
+
+
+def recent(principal: Principal, limit: int = 12) -> list[Detection]:
+    """The newest first."""
+    return list(whole(principal).order_by("-created_at", "id")[:limit])
+
+
+def history(principal: Principal, *, verdict: str = "", search: str = "") -> QuerySet[Detection]:
+    """The newest first, of one verdict (any if ""), with ``search`` within the name."""
+    found = whole(principal).order_by("-created_at", "id")
+    if verdict:
+        found = found.filter(verdict=verdict)
+    if search:
+        found = found.filter(name__icontains=search)
+    return found
+
+
+def open_file(principal: Principal, pk: UUID, kind: str) -> StoredFile:
+    """original, preview, thumbnail, heatmap or overlay of a detection; Http404 if there is none."""
+    return open_stored(get(principal, pk), kind)
+
+
+def with_ids(principal: Principal, ids: Iterable[UUID]) -> list[Detection]:
+    """Those of ``ids`` that are there for the principal."""
+    return list(whole(principal).filter(pk__in=list(ids)))
+
+
+def unfinished(principal: Principal, limit: int) -> list[Detection]:
+    """The newest of those that a stage is still to report on."""
+    return list(whole(principal).filter(completed_at=None).order_by("-created_at", "id")[:limit])
+
+
+def versions(principal: Principal, *, limit: int = 0, ids: Iterable[UUID] = ()) -> dict[UUID, int]:
+    """Versions of the ``limit`` newest detections, and of those in ``ids``."""
+    mine = access.scope(principal, Detection.objects.all())
+    newest = mine.order_by("-created_at", "id").values_list("pk", "version")[:limit] if limit else []
+    wanted = list(ids)
+    named = mine.filter(pk__in=wanted).values_list("pk", "version") if wanted else []
+    return {**dict(named), **dict(newest)}
+
+
+def whole(principal: Principal) -> QuerySet[Detection]:
+    """All that ``state`` needs, in three queries whatever the number of detections."""
+    return (
+        access.scope(principal, Detection.objects.all())
+        .select_related("organisation", "submitted_by")
+        .prefetch_related("artefacts", Prefetch("stage_runs", queryset=_lean_runs()))
+    )
+
+
+def _lean_runs() -> QuerySet[StageRun]:
+    """Without the results, which hold a heat map's grid; only the objects out of them."""
+    return StageRun.objects.defer("result").annotate(found=KeyTransform("objects", "result"))

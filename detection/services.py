@@ -1,0 +1,126 @@
+"""Writes: one use case a function. Each asks the gate, then changes rows and files together."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import partial
+from typing import IO
+from uuid import UUID
+
+from django.core.files.base import ContentFile
+from django.db import transaction
+from django.db.models import F, QuerySet
+from django.db.models.fields.files import FieldFile
+from django.shortcuts import get_object_or_404
+from django.utils import timezone
+
+from accounts import access
+from accounts.access import Principal
+from detection import plan, push
+from detection.intake import Intake, take_in
+from detection.models import Detection, StageRun
+
+
+def submit(*, principal: Principal, data: bytes | IO[bytes], name: str) -> Detection:
+    """Stores a file and queues its examination.
+
+    Raises:
+        mlcore.errors.ImageRefused: the file is not one that can be examined; nothing is stored.
+        PermissionDenied: the principal's role may not submit.
+    """
+    access.require(principal, access.WRITE)
+    intake = take_in(data, name)
+    detection = Detection(
+        organisation=principal.organisation,
+        submitted_by=principal.user,
+        name=intake.name,
+        facts=intake.facts,
+        sha256=intake.sha256,
+    )
+    try:
+        _store_files(detection, intake)
+        with transaction.atomic():
+            _insert(detection)
+    except BaseException:
+        remove_files(_own_files(detection))
+        raise
+    return detection
+
+
+def delete(*, principal: Principal, pk: UUID) -> None:
+    """Removes a detection with all its files. A stage still at work on it will be discarded."""
+    with transaction.atomic():
+        mine = access.scope(principal, Detection.objects.all(), access.DELETE)
+        detection = get_object_or_404(mine, pk=pk)
+        # A stage that is being finished holds its row: wait, or its artefact would be missed.
+        list(StageRun.objects.select_for_update().filter(detection=detection).order_by("pk"))
+        files = [*_own_files(detection), *(each.file for each in detection.artefacts.all())]
+        change = push.Change(detection.pk, detection.organisation_id)
+        detection.delete()
+        transaction.on_commit(partial(remove_files, files), robust=True)
+        transaction.on_commit(partial(push.deleted, [change]), robust=True)
+
+
+def retry(*, principal: Principal, pk: UUID) -> None:
+    """Queues the failed and the skipped stages of a detection once more."""
+    mine = access.scope(principal, Detection.objects.all(), access.WRITE)
+    detection = get_object_or_404(mine, pk=pk)
+    run_again(StageRun.objects.filter(detection=detection))
+
+
+def run_again(runs: QuerySet[StageRun]) -> int:
+    """Queues those of ``runs`` that failed or were skipped; gives their number."""
+    now = timezone.now()
+    with transaction.atomic():
+        again = runs.filter(state__in=[StageRun.State.FAILED, StageRun.State.SKIPPED])
+        chosen = list(again.select_for_update(of=("self",)).select_related("detection").order_by("pk"))
+        StageRun.objects.filter(pk__in=[run.pk for run in chosen]).update(
+            state=StageRun.State.QUEUED,
+            attempts=0,
+            due_at=now,
+            queued_at=now,
+            finished_at=None,
+            error_code="",
+            error_detail="",
+            remedy="",
+        )
+        detections = {run.detection for run in chosen}
+        bump(each.pk for each in detections)
+        Detection.objects.filter(pk__in=[each.pk for each in detections]).update(completed_at=None)
+        changes = [push.Change(each.pk, each.organisation_id) for each in detections]
+        transaction.on_commit(partial(push.queued, changes), robust=True)
+    return len(chosen)
+
+
+def bump(ids: Iterable[UUID]) -> None:
+    """Raises the versions. Locks in one order everywhere, so that two lanes cannot deadlock."""
+    rows = Detection.objects.filter(pk__in=list(ids))
+    list(rows.select_for_update().order_by("pk").values_list("pk"))
+    rows.update(version=F("version") + 1)
+
+
+def remove_files(files: Iterable[FieldFile]) -> None:
+    for file in files:
+        if file:
+            file.storage.delete(file.name)
+
+
+def _insert(detection: Detection) -> None:
+    detection.save(force_insert=True)
+    StageRun.objects.bulk_create(
+        StageRun(detection=detection, stage=stage.name, lane=stage.lane) for stage in plan.stages()
+    )
+    change = push.Change(detection.pk, detection.organisation_id)
+    transaction.on_commit(partial(push.queued, [change]), robust=True)
+
+
+def _store_files(detection: Detection, intake: Intake) -> None:
+    detection.original.save("", ContentFile(intake.data), save=False)
+    (preview, detection.preview_mime) = intake.preview
+    detection.preview.save("", ContentFile(preview), save=False)
+    (thumbnail, detection.thumbnail_mime) = intake.thumbnail
+    detection.thumbnail.save("", ContentFile(thumbnail), save=False)
+
+
+def _own_files(detection: Detection) -> list[FieldFile]:
+    return [detection.original, detection.preview, detection.thumbnail]

@@ -1,0 +1,134 @@
+"""The whole state of one detection as JSON: the one shape for page, WebSocket and API."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.urls import reverse
+
+from detection import plan, wording
+from detection.models import Detection, StageRun
+
+VERDICT = "verdict"
+
+
+def state(detection: Detection) -> dict[str, Any]:
+    """Everything a browser shows. Costs no query if the detection came from ``selectors``."""
+    runs = _in_order(detection)
+    failed = _verdict_failed(runs)
+    total_ms = _total_ms(detection)
+    return {
+        "id": str(detection.pk),
+        "version": detection.version,
+        "name": detection.name,
+        "organisation": detection.organisation.slug,
+        "created_at": detection.created_at.isoformat(),
+        "submitted_by": str(detection.submitted_by) if detection.submitted_by else "",
+        "url": reverse("detection_detail", args=_place(detection)),
+        "status": status(runs),
+        **_verdict(detection, failed),
+        "facts": _facts(detection.facts),
+        "notes": list(detection.facts.get("notes", [])),
+        "model": _model(detection),
+        "files": _files(detection),
+        "objects": _objects(runs),
+        "stages": [_stage(run) for run in runs],
+        "total_ms": total_ms,
+        "total_text": wording.duration(total_ms),
+    }
+
+
+def status(runs: list[StageRun]) -> str:
+    """waiting, working, done, or failed (all is over, and there is no verdict)."""
+    states = {run.state for run in runs}
+    if states <= set(StageRun.FINAL):
+        return "failed" if _verdict_failed(runs) else "done"
+    return "waiting" if states == {StageRun.State.QUEUED} else "working"
+
+
+def _verdict(detection: Detection, failed: bool) -> dict[str, Any]:
+    return {
+        "verdict": detection.verdict,
+        "verdict_words": wording.verdict_words(detection, failed),
+        "confidence": detection.confidence,
+        "confidence_text": wording.percent(detection.confidence),
+        "p_fake": detection.p_fake,
+        "explanation": wording.explanation(detection, failed),
+        "caution": wording.caution(detection.facts),
+    }
+
+
+def _facts(facts: dict[str, Any]) -> dict[str, Any]:
+    words = {"size_text": wording.size(facts["bytes"]), "dimensions_text": wording.dimensions(facts)}
+    return {**facts, **words}
+
+
+def _model(detection: Detection) -> dict[str, str] | None:
+    if not detection.model_name:
+        return None
+    return {
+        "name": detection.model_name,
+        "version": detection.model_version,
+        "sha256": detection.model_sha256,
+        "url": reverse("model_card", args=[detection.model_name]),
+    }
+
+
+def _files(detection: Detection) -> dict[str, str | None]:
+    made = {artefact.kind for artefact in detection.artefacts.all()}
+    kinds = ("thumbnail", "preview", "original")
+    explained = {
+        kind: _file(detection, kind) if "heatmap" in made else None for kind in ("heatmap", "overlay")
+    }
+    return {**{kind: _file(detection, kind) for kind in kinds}, **explained}
+
+
+def _file(detection: Detection, kind: str) -> str:
+    return reverse("detection_file", args=[*_place(detection), kind])
+
+
+def _objects(runs: list[StageRun]) -> list[dict[str, Any]]:
+    found = [each for run in runs for each in found_objects(run)]
+    return [{**each, "score_text": wording.percent(each["score"])} for each in found]
+
+
+def found_objects(run: StageRun) -> list[dict[str, Any]]:
+    """Lists read this one part of a result, and leave the heat map's grid in the database."""
+    if "found" in run.__dict__:
+        return run.__dict__["found"] or []
+    return (run.result or {}).get("objects", [])
+
+
+def _stage(run: StageRun) -> dict[str, Any]:
+    return {
+        "stage": run.stage,
+        "label": plan.label(run.stage),
+        "state": run.state,
+        "state_words": wording.STATE_WORDS[StageRun.State(run.state)],
+        "attempts": run.attempts,
+        "queued_ms": run.queued_ms,
+        "run_ms": run.run_ms,
+        "time_text": wording.duration(run.run_ms),
+        "error": run.error_detail,
+        "remedy": run.remedy,
+    }
+
+
+def _in_order(detection: Detection) -> list[StageRun]:
+    order = {name: place for place, name in enumerate(plan.by_name())}
+    return sorted(detection.stage_runs.all(), key=lambda run: (order.get(run.stage, len(order)), run.stage))
+
+
+def _verdict_failed(runs: list[StageRun]) -> bool:
+    over = (StageRun.State.FAILED, StageRun.State.SKIPPED)
+    return any(run.stage == VERDICT and run.state in over for run in runs)
+
+
+def _total_ms(detection: Detection) -> float | None:
+    if detection.completed_at is None:
+        return None
+    return (detection.completed_at - detection.created_at).total_seconds() * 1000
+
+
+def _place(detection: Detection) -> list[str]:
+    return [detection.organisation.slug, str(detection.pk)]
