@@ -79,7 +79,7 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "allauth.account.middleware.AccountMiddleware",
-    "allauth.usersessions.middleware.UserSessionsMiddleware",
+    "accounts.middleware.SessionActivityMiddleware",
 ]
 
 ROOT_URLCONF = "cifake_site.urls"
@@ -169,6 +169,16 @@ ACCOUNT_EMAIL_VERIFICATION = os.environ.get("EMAIL_VERIFICATION", "optional")
 ACCOUNT_ADAPTER = "accounts.adapter.AccountAdapter"
 ACCOUNT_FORMS = {"signup": "accounts.forms.SignupForm"}
 USERSESSIONS_TRACK_ACTIVITY = True
+# Limits hold for each address (ip), person (user) or e-mail address (key); the rest are allauth's.
+ACCOUNT_RATE_LIMITS = {
+    "login": "30/m/ip",
+    "login_failed": "10/m/ip,5/300s/key",
+    "signup": "20/m/ip",
+    "reset_password": "20/m/ip,5/m/key",
+}
+# Behind a proxy the client's address is the last one that the proxy itself wrote down.
+ALLAUTH_TRUSTED_PROXY_COUNT = int(os.environ.get("TRUSTED_PROXIES", env_bool("HTTPS", False)))
+MFA_TOTP_ISSUER = "CIFAKE"
 
 # Mail is written to files unless a server is named, so nothing gets lost in a log.
 EMAIL_HOST = os.environ.get("EMAIL_HOST", "")
@@ -223,6 +233,8 @@ REST_FRAMEWORK = {
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
 }
+
+UNFOLD = {"SITE_TITLE": "CIFAKE", "SITE_HEADER": "CIFAKE", "SITE_SUBHEADER": "Platform admin"}
 
 USE_TZ = True
 TIME_ZONE = os.environ.get("TIME_ZONE", "UTC")

@@ -1,0 +1,40 @@
+"""Words about people and their browsers."""
+
+from __future__ import annotations
+
+from django import template
+
+register = template.Library()
+
+# Order matters: Edge and Opera also call themselves Chrome, and Chrome calls itself Safari.
+BROWSERS = (
+    ("Edg", "Edge"),
+    ("OPR/", "Opera"),
+    ("Firefox/", "Firefox"),
+    ("FxiOS/", "Firefox"),
+    ("Chrome/", "Chrome"),
+    ("CriOS/", "Chrome"),
+    ("Safari/", "Safari"),
+    ("curl/", "curl"),
+)
+SYSTEMS = (
+    ("iPhone", "iPhone"),
+    ("iPad", "iPad"),
+    ("Android", "Android"),
+    ("Windows", "Windows"),
+    ("Mac OS X", "macOS"),
+    ("CrOS", "ChromeOS"),
+    ("Linux", "Linux"),
+)
+
+
+@register.filter
+def browser(user_agent: str) -> str:
+    """A User-Agent header as people would say it: "Firefox on Windows"."""
+    name = _first(BROWSERS, user_agent) or "Unknown browser"
+    system = _first(SYSTEMS, user_agent)
+    return f"{name} on {system}" if system else name
+
+
+def _first(names: tuple[tuple[str, str], ...], user_agent: str) -> str:
+    return next((name for mark, name in names if mark in user_agent), "")
