@@ -10,6 +10,7 @@ from detection import plan, wording
 from detection.models import Detection, StageRun
 
 VERDICT = "verdict"
+OBJECTS = "objects"
 
 
 def state(detection: Detection) -> dict[str, Any]:
@@ -32,6 +33,7 @@ def state(detection: Detection) -> dict[str, Any]:
         "model": _model(detection),
         "files": _files(detection),
         "objects": _objects(runs),
+        "objects_text": _objects_text(runs),
         "stages": [_stage(run) for run in runs],
         "total_ms": total_ms,
         "total_text": wording.duration(total_ms),
@@ -92,6 +94,10 @@ def _objects(runs: list[StageRun]) -> list[dict[str, Any]]:
     return [{**each, "score_text": wording.percent(each["score"])} for each in found]
 
 
+def _objects_text(runs: list[StageRun]) -> str:
+    return next((wording.objects(run, len(found_objects(run))) for run in runs if run.stage == OBJECTS), "")
+
+
 def found_objects(run: StageRun) -> list[dict[str, Any]]:
     """Lists read this one part of a result, and leave the heat map's grid in the database."""
     if "found" in run.__dict__:
@@ -108,6 +114,7 @@ def _stage(run: StageRun) -> dict[str, Any]:
         "attempts": run.attempts,
         "queued_ms": run.queued_ms,
         "run_ms": run.run_ms,
+        "queued_text": wording.duration(run.queued_ms),
         "time_text": wording.duration(run.run_ms),
         "error": run.error_detail,
         "remedy": run.remedy,

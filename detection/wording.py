@@ -61,6 +61,19 @@ def caution(facts: dict[str, Any]) -> str:
     )
 
 
+def objects(run: StageRun, count: int) -> str:
+    """What stands above the list of objects, whatever has become of the search for them."""
+    match run.state:
+        case StageRun.State.DONE if count:
+            return "1 object was recognised." if count == 1 else f"{count} objects were recognised."
+        case StageRun.State.DONE:
+            return "No object was recognised: the detector knows 80 everyday things."
+        case StageRun.State.FAILED | StageRun.State.SKIPPED:
+            return "Objects were not looked for: the stages below give the reason."
+        case _:
+            return "Looking for objects…"
+
+
 def percent(share: float | None) -> str:
     """0.973 → "97.3 %". Never rounds a doubt away: 0.9999 is "> 99.9 %"."""
     if share is None:

@@ -1,0 +1,154 @@
+"""Pages of detections. Each view parses, calls one service or selector, and renders."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
+from django.shortcuts import redirect, render
+from django.utils.cache import get_conditional_response
+from django.utils.http import content_disposition_header, quote_etag
+from django.views.decorators.cache import never_cache
+from django.views.decorators.csrf import csrf_exempt, csrf_protect
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+
+from accounts.access import DELETE, WRITE, Principal, require
+from detection import selectors, services
+from detection.early import early_checks
+from detection.requests import UploadRefused, for_members, uploaded, wants_json
+from mlcore.errors import ImageRefused
+from mlcore.imaging import ACCEPTED
+
+# A file of ours is only ever a picture: whatever a browser takes it for, it may do nothing.
+FILE_POLICY = "default-src 'none'; sandbox"
+
+
+@require_safe
+@never_cache
+@for_members
+def check(request: HttpRequest, principal: Principal) -> HttpResponse:
+    """The page to drop images on, with the organisation's latest results."""
+    states = [selectors.state(detection) for detection in selectors.recent(principal)]
+    context = {
+        "states": states,
+        "waiting": any(state["status"] in ("waiting", "working") for state in states),
+        "may_write": principal.may(WRITE),
+        "accepted": ACCEPTED,
+        "max_mb": settings.MAX_UPLOAD_BYTES // (1024 * 1024),
+        "checks": early_checks(settings.MAX_UPLOAD_BYTES),
+    }
+    return render(request, "detection/check.html", context)
+
+
+@csrf_exempt  # _take_in is protected: the form is read first, so that a limit ends in a sentence
+@require_POST
+@for_members
+def submit(request: HttpRequest, principal: Principal) -> HttpResponseBase:
+    """Takes one or more files in; JSON for scripts, a redirect for a form."""
+    require(principal, WRITE)
+    try:
+        uploaded(request)
+    except UploadRefused as refused:
+        return _answer(request, principal, [], [{"file": "", "code": "upload", "detail": str(refused)}])
+    return _take_in(request, principal)
+
+
+@csrf_protect
+def _take_in(request: HttpRequest, principal: Principal) -> HttpResponse:
+    accepted, refused = [], []
+    for file in uploaded(request):
+        name = file.name or ""
+        try:
+            accepted.append(services.submit(principal=principal, data=file, name=name))
+        except ImageRefused as error:
+            refused.append({"file": name, "code": error.code, "detail": str(error)})
+    return _answer(request, principal, [detection.pk for detection in accepted], refused)
+
+
+def _answer(
+    request: HttpRequest, principal: Principal, accepted: list[UUID], refused: list[dict[str, str]]
+) -> HttpResponse:
+    if wants_json(request):
+        found = {each.pk: selectors.state(each) for each in selectors.with_ids(principal, accepted)}
+        states = [found[pk] for pk in accepted if pk in found]
+        return JsonResponse({"detections": states, "refused": refused}, status=201 if accepted else 422)
+    if accepted:
+        count = len(accepted)
+        messages.success(request, "1 image is in." if count == 1 else f"{count} images are in.")
+    for each in refused:
+        messages.error(request, each["detail"])
+    return redirect("check", principal.organisation.slug)
+
+
+@require_safe
+@never_cache
+@for_members
+def detail(request: HttpRequest, principal: Principal, pk: UUID) -> HttpResponse:
+    """One result as a page, or its state alone as JSON."""
+    state = selectors.state(selectors.get(principal, pk))
+    if wants_json(request):
+        return JsonResponse(state)
+    return render(request, "detection/detail.html", {"state": state, **_rights(principal), **_frame(state)})
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@never_cache
+@for_members
+def delete(request: HttpRequest, principal: Principal, pk: UUID) -> HttpResponse:
+    """Asks first, then deletes."""
+    require(principal, DELETE)
+    state = selectors.state(selectors.get(principal, pk))
+    if request.method != "POST":
+        return render(request, "detection/delete.html", {"state": state})
+    services.delete(principal=principal, pk=pk)
+    messages.success(request, f"{state['name']} was deleted, with all its files.")
+    return redirect("history", principal.organisation.slug)
+
+
+@require_POST
+@for_members
+def retry(request: HttpRequest, principal: Principal, pk: UUID) -> HttpResponse:
+    """Queues what failed once more."""
+    services.retry(principal=principal, pk=pk)
+    return redirect("detection_detail", principal.organisation.slug, pk)
+
+
+@require_safe
+@for_members
+def file(request: HttpRequest, principal: Principal, pk: UUID, kind: str) -> HttpResponseBase:
+    """A file of a detection. Browsers may keep it, but ask the gate again each time."""
+    stored = selectors.open_file(principal, pk, kind)
+    with stored.file:
+        etag = quote_etag(stored.etag)
+        response = get_conditional_response(request, etag=etag)
+        if response is None:
+            response = HttpResponse(stored.file.read(), content_type=stored.mime)
+    response["ETag"] = etag
+    response["Cache-Control"] = "private, no-cache"
+    response["X-Content-Type-Options"] = "nosniff"
+    response["Content-Security-Policy"] = FILE_POLICY
+    response["Content-Disposition"] = _disposition(kind, stored.name)
+    return response
+
+
+def _disposition(kind: str, name: str) -> str:
+    """Only what the browser is meant to show is shown: a sender's own bytes are saved."""
+    return content_disposition_header(kind in ("original", "overlay"), name) or "inline"
+
+
+def _rights(principal: Principal) -> dict[str, bool]:
+    return {"may_write": principal.may(WRITE), "may_delete": principal.may(DELETE)}
+
+
+def _frame(state: dict[str, Any]) -> dict[str, Any]:
+    """How the viewer frames a picture: small ones are enlarged, by the side that fits the page."""
+    width, height = state["facts"]["width"], state["facts"]["height"]
+    return {
+        "small": max(width, height) <= 256,
+        "tall": height > width,
+        "label_size": round(max(width, height) / 40, 2),
+        "waiting": state["status"] in ("waiting", "working"),
+    }
