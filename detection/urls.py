@@ -1,3 +1,18 @@
-from django.urls import URLPattern
+"""Addresses of detections and models."""
 
-urlpatterns: list[URLPattern] = []
+from django.urls import path
+
+from detection import model_pages, views
+
+ONE = "o/<slug:organisation>/detections/<uuid:pk>/"
+
+urlpatterns = [
+    path("o/<slug:organisation>/", views.check, name="check"),
+    path("o/<slug:organisation>/detections/", views.submit, name="detection_submit"),
+    path(ONE, views.detail, name="detection_detail"),
+    path(ONE + "delete/", views.delete, name="detection_delete"),
+    path(ONE + "retry/", views.retry, name="detection_retry"),
+    path(ONE + "files/<str:kind>/", views.file, name="detection_file"),
+    path("models/<slug:name>/", model_pages.card, name="model_card"),
+    path("models/<slug:name>/curves.png", model_pages.curves, name="model_curves"),
+]

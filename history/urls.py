@@ -1,3 +1,7 @@
-from django.urls import URLPattern
+"""Addresses of the record."""
 
-urlpatterns: list[URLPattern] = []
+from django.urls import path
+
+from history import views
+
+urlpatterns = [path("o/<slug:organisation>/history/", views.history, name="history")]

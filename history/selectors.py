@@ -1,0 +1,72 @@
+"""Reads of the record: pages of it, filtered and searched."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.core.paginator import Page, Paginator
+from django.db.models import Count, QuerySet
+from django.utils.dateparse import parse_datetime
+from django.utils.timezone import is_aware, now
+
+from accounts.access import Principal
+from detection import selectors
+from detection.models import Detection
+
+PER_PAGE = 25
+VERDICTS = ("fake", "real", "uncertain")
+LONGEST_SEARCH = 255
+
+
+@dataclass(frozen=True)
+class Filters:
+    """What part of the record is asked for. ``until`` keeps pages in place while new rows come in."""
+
+    verdict: str = ""
+    search: str = ""
+    until: datetime | None = None
+    page: str = "1"
+
+
+@dataclass(frozen=True)
+class Found:
+    page: Page[Detection]
+    counts: dict[str, int]  # of the search, by verdict; "" holds that of all
+    until: datetime
+
+
+def filters(asked: dict[str, str]) -> Filters:
+    """Filters from an address, which anybody may have typed: what makes no sense is left out."""
+    verdict = asked.get("verdict", "")
+    return Filters(
+        verdict=verdict if verdict in VERDICTS else "",
+        search=asked.get("q", "").replace("\0", "").strip()[:LONGEST_SEARCH],
+        until=_moment(asked.get("until", "")),
+        page=asked.get("page", "1"),
+    )
+
+
+def find(principal: Principal, asked: Filters) -> Found:
+    """One page of the record, newest first, in four queries whatever its length."""
+    until = asked.until or now()
+    everything = selectors.history(principal, search=asked.search).filter(created_at__lte=until)
+    counts = _counts(everything)
+    rows = everything.filter(verdict=asked.verdict) if asked.verdict else everything
+    paginator = Paginator(rows, PER_PAGE)
+    # The tabs' numbers hold it already: no second count.
+    paginator.__dict__["count"] = counts.get(asked.verdict, 0)
+    return Found(paginator.get_page(asked.page), counts, until)
+
+
+def _counts(rows: QuerySet[Detection]) -> dict[str, int]:
+    by_verdict = dict(rows.order_by().values_list("verdict").annotate(Count("pk")))
+    return {**by_verdict, "": sum(by_verdict.values())}
+
+
+def _moment(text: str) -> datetime | None:
+    try:
+        moment = parse_datetime(text.replace(" ", "+"))  # a plus sign that an address lost
+    except ValueError:
+        return None
+    return moment if moment and is_aware(moment) else None
