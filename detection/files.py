@@ -61,8 +61,8 @@ def _name(detection: Detection, kind: str, mime: str) -> str:
 
 def _overlay(detection: Detection) -> StoredFile:
     """The heat map over the original at its own size, drawn when somebody asks for it."""
-    run = detection.stage_runs.filter(stage="verdict", result__isnull=False).first()
-    if run is None:
+    run = detection.stage_runs.filter(stage="verdict").first()
+    if run is None or run.result is None:
         raise Http404("This detection has no heat map yet.")
     heatmap = np.asarray(run.result["heatmap"]["rows"], dtype=np.float32)
     picture = imaging.examine(_open(detection.original).read(), detection.name)

@@ -8,8 +8,8 @@ from typing import IO
 from uuid import UUID
 
 from django.core.files.base import ContentFile
-from django.db import transaction
-from django.db.models import F, QuerySet
+from django.db import connection, transaction
+from django.db.models import Exists, F, OuterRef, QuerySet
 from django.db.models.fields.files import FieldFile
 from django.shortcuts import get_object_or_404
 from django.utils import timezone
@@ -95,13 +95,27 @@ def run_again(runs: QuerySet[StageRun]) -> int:
 def bump(ids: Iterable[UUID]) -> None:
     """Raises the versions. Locks in one order everywhere, so that two lanes cannot deadlock."""
     rows = Detection.objects.filter(pk__in=list(ids))
-    list(rows.select_for_update().order_by("pk").values_list("pk"))
+    if connection.features.has_select_for_update:
+        list(rows.select_for_update().order_by("pk").values_list("pk"))
     rows.update(version=F("version") + 1)
+
+
+def settle(ids: Iterable[UUID]) -> None:
+    """Raises the versions, and completes those detections on which every stage has reported.
+
+    The lock that ``bump`` takes comes first: of two lanes that finish at the same moment the
+    second then sees the first one's rows.
+    """
+    chosen = list(ids)
+    bump(chosen)
+    unfinished = StageRun.objects.filter(detection=OuterRef("pk")).exclude(state__in=StageRun.FINAL)
+    open_ones = Detection.objects.filter(pk__in=chosen, completed_at=None)
+    open_ones.filter(~Exists(unfinished)).update(completed_at=timezone.now())
 
 
 def remove_files(files: Iterable[FieldFile]) -> None:
     for file in files:
-        if file:
+        if file.name:
             file.storage.delete(file.name)
 
 

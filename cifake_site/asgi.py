@@ -1,0 +1,31 @@
+"""http, websocket and lifespan: the whole server process.
+
+``application`` serves web and WebSocket for any ASGI server. ``build(consumer=True)`` adds the
+InferenceConsumer, as ``manage.py serve`` does: one process more, the model's, and no broker.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from channels.auth import AuthMiddlewareStack
+from channels.routing import ProtocolTypeRouter, URLRouter
+from channels.security.websocket import AllowedHostsOriginValidator
+from django.core.asgi import get_asgi_application
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "cifake_site.settings")
+django_application = get_asgi_application()  # sets Django up: models may be imported from here on
+
+from cifake_site.lifespan import Lifespan  # noqa: E402
+from detection.routing import websocket_urlpatterns  # noqa: E402
+
+
+def build(*, consumer: bool) -> Any:
+    sockets = AllowedHostsOriginValidator(AuthMiddlewareStack(URLRouter(websocket_urlpatterns)))
+    return ProtocolTypeRouter(
+        {"http": django_application, "websocket": sockets, "lifespan": Lifespan(consumer=consumer)}
+    )
+
+
+application = build(consumer=False)

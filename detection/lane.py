@@ -1,0 +1,236 @@
+"""One lane of the InferenceConsumer: its claim loop, its model process, its database thread.
+
+While the model works on one batch, the last one is saved and the next one claimed. Nothing
+here decides what a row may become: that is ``queue`` and ``results``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from typing import ParamSpec, TypeVar
+
+from django.conf import settings
+from django.db import InterfaceError, OperationalError, connection
+
+from detection import batches, plan, push, queue, results
+from detection.batches import Batch
+from detection.model_process import ModelProcess, ModelProcessDied
+from detection.queue import Claim
+from detection.work import Failure, Reply
+
+logger = logging.getLogger(__name__)
+
+POLL_SECONDS = 1.0  # the fallback where a wake-up is lost
+PAUSE_SECONDS = 1.0  # after a database error
+MAX_START_PAUSE = 30.0
+SAVE_TRIES = 3
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+class Lane:
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.ready = asyncio.Event()
+        self._wake = asyncio.Event()
+        self._stopping = asyncio.Event()
+        self._held: set[Claim] = set()
+        self._saving: asyncio.Task[None] | None = None
+        self._process = ModelProcess(settings.STAGES_MODULE, name, plan.options())
+        # One thread each: the model's, which must outlive its process (the kernel's parent-death
+        # signal follows the thread), and the database's, so that writes do not queue for locks.
+        self._model = ThreadPoolExecutor(1, thread_name_prefix=f"model-{name}")
+        self._database = ThreadPoolExecutor(1, thread_name_prefix=f"rows-{name}")
+
+    @property
+    def pid(self) -> int | None:
+        return self._process.pid
+
+    def wake(self) -> None:
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Works until ``stop``; then every row it held is finished or given back."""
+        beat = asyncio.create_task(self._keep_leases())
+        try:
+            await self._pump()
+        finally:
+            beat.cancel()
+            await self._close()
+
+    async def wait_for(self, event: asyncio.Event) -> None:
+        """Returns when the event is set or the lane is told to stop."""
+        waits = [asyncio.create_task(each.wait()) for each in (event, self._stopping)]
+        await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        for task in waits:
+            task.cancel()
+
+    def stop(self) -> None:
+        """Lets the batch at work end; a process that is still loading is not waited for."""
+        self._stopping.set()
+        self._wake.set()
+        if not self._process.ready:
+            self._process.kill()
+
+    def abort(self) -> None:
+        """Ends the batch at work too: its rows are given back."""
+        self._process.kill()
+
+    async def _pump(self) -> None:
+        batch = None
+        while not self._stopping.is_set():
+            if batch is None:
+                batch = await self._next()
+                continue
+            ahead = asyncio.create_task(self._claim())
+            reply = await self._infer(batch)
+            await self._saved()
+            self._saving = asyncio.create_task(self._save(batch.claim, reply))
+            batch = await ahead
+
+    async def _next(self) -> Batch | None:
+        """A batch, or None after a rest in which something may have happened."""
+        if not await self._start_process():
+            return None
+        self._wake.clear()  # before looking: what is queued from here on wakes us again
+        batch = await self._claim()
+        if batch is None and not self._stopping.is_set():
+            await self._rest()
+        return batch
+
+    async def _rest(self) -> None:
+        with suppress(asyncio.TimeoutError):
+            await asyncio.wait_for(self._wake.wait(), POLL_SECONDS)
+
+    # --- The model process ------------------------------------------------------------
+
+    async def _start_process(self) -> bool:
+        """Makes sure that a warm process is there; False where the lane is stopping."""
+        failures = 0
+        while not self._stopping.is_set() and not (self._process.alive and self._process.ready):
+            try:
+                await self._in_model(self._process.start)
+                self._watch()
+            except (ModelProcessDied, OSError) as error:
+                failures += 1
+                logger.error("The model process of the %s lane did not start: %s", self.name, error)
+                await self._pause(min(MAX_START_PAUSE, 2.0**failures))
+        return not self._stopping.is_set()
+
+    def _watch(self) -> None:
+        """Notices the death of an idle process at once, not with the next image."""
+        logger.info("The model process of the %s lane is ready (pid %s).", self.name, self._process.pid)
+        self.ready.set()
+        loop, sentinel = asyncio.get_running_loop(), self._process.sentinel
+        if sentinel is not None:
+            loop.add_reader(sentinel, self._on_death, sentinel)
+
+    def _on_death(self, sentinel: int) -> None:
+        asyncio.get_running_loop().remove_reader(sentinel)
+        if not self._stopping.is_set():
+            logger.warning("The model process of the %s lane has died.", self.name)
+        self._wake.set()
+
+    async def _infer(self, batch: Batch) -> Reply | None:
+        """The answers; failures where the process died; None where the rows go back untouched."""
+        if not await self._start_process():
+            return None
+        try:
+            return await self._in_model(batches.run, batch, self._process)
+        except ModelProcessDied as error:
+            if self._stopping.is_set():
+                return None
+            return _all_failed(batch, error.code, str(error))
+        except Exception as error:
+            logger.exception("The %s lane could not run a batch.", self.name)
+            return _all_failed(batch, "consumer_error", f"{type(error).__name__}: {error}")
+
+    # --- The rows ---------------------------------------------------------------------
+
+    async def _claim(self) -> Batch | None:
+        try:
+            claim = await self._in_database(queue.claim, self.name)
+            if claim is None:
+                return None
+            self._held.add(claim)
+            batch = await self._in_database(batches.read, claim)
+        except Exception:
+            logger.exception("The %s lane cannot read its queue.", self.name)
+            await self._pause(PAUSE_SECONDS)
+            return None
+        await push.announce(claim.changes)
+        return batch
+
+    async def _save(self, claim: Claim, reply: Reply | None) -> None:
+        """Tries again where the database fails: after that the lease brings the work back."""
+        for _ in range(SAVE_TRIES):
+            try:
+                await self._write(claim, reply)
+                break
+            except Exception:
+                logger.exception("The %s lane could not save a batch.", self.name)
+                await asyncio.sleep(PAUSE_SECONDS)
+        self._held.discard(claim)
+
+    async def _write(self, claim: Claim, reply: Reply | None) -> None:
+        if reply is None:
+            await self._in_database(queue.give_back, claim)
+            changes = claim.changes
+        else:
+            changes = await self._in_database(results.save, claim, reply.answers, reply.run_ms)
+        await push.announce(changes)
+
+    async def _saved(self) -> None:
+        if self._saving is not None:
+            await self._saving
+            self._saving = None
+
+    async def _keep_leases(self) -> None:
+        while True:
+            await asyncio.sleep(settings.LEASE_SECONDS / 3)
+            try:
+                for claim in list(self._held):
+                    await self._in_database(queue.extend, claim)
+                await push.announce(await self._in_database(queue.bury, self.name))
+            except Exception:
+                logger.exception("The %s lane could not look after its leases.", self.name)
+
+    async def _close(self) -> None:
+        await self._saved()
+        for claim in list(self._held):
+            await self._save(claim, None)
+        await self._in_model(self._process.close)
+        await self._in_database(connection.close)
+        self._model.shutdown()
+        self._database.shutdown()
+
+    async def _pause(self, seconds: float) -> None:
+        """A pause that ``stop`` cuts short."""
+        with suppress(asyncio.TimeoutError):
+            await asyncio.wait_for(self._stopping.wait(), seconds)
+
+    async def _in_model(self, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._model, lambda: call(*args, **kwargs))
+
+    async def _in_database(self, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._database, lambda: _fresh(call, *args, **kwargs))
+
+
+def _all_failed(batch: Batch, code: str, detail: str) -> Reply:
+    return Reply([Failure(code, detail)] * len(batch.claim.runs), 0.0)
+
+
+def _fresh(call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """The thread keeps its connection; one that has gone bad is dropped, so the next try works."""
+    try:
+        return call(*args, **kwargs)
+    except (OperationalError, InterfaceError):
+        connection.close()
+        raise

@@ -1,0 +1,78 @@
+"""``manage.py serve``: the whole product in one go, from migration to a clean stop."""
+
+from __future__ import annotations
+
+import signal
+import socket
+from argparse import ArgumentParser
+from typing import Any
+
+import uvicorn
+from django.core.management import call_command
+from django.core.management.base import BaseCommand, CommandError
+
+STOP_SECONDS = 5  # for requests under way
+
+
+class Server(uvicorn.Server):
+    """Says where it is once it is there."""
+
+    def __init__(self, config: uvicorn.Config, address: str) -> None:
+        super().__init__(config)
+        self.address = address
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets=sockets)
+        if self.started:
+            print(f"CIFAKE is ready: open {self.address} in your browser. Stop with Ctrl-C.", flush=True)
+
+
+class Command(BaseCommand):
+    help = "Serves web, WebSocket and the inference consumer with its model processes."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--host", default="127.0.0.1")
+        parser.add_argument("--port", type=int, default=8000, help="0 takes any free port.")
+        parser.add_argument("--no-consumer", action="store_true", help="Run `inference_consumer` elsewhere.")
+        parser.add_argument("--no-migrate", action="store_true", help="Leave the database as it is.")
+
+    def handle(self, *args: Any, host: str, port: int, **options: Any) -> None:
+        if not options["no_migrate"]:
+            call_command("migrate", interactive=False, verbosity=0)
+        from cifake_site.asgi import build
+
+        listener = _listen(host, port)
+        config = uvicorn.Config(
+            build(consumer=not options["no_consumer"]),
+            lifespan="on",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            ws_max_size=64 * 1024,
+            timeout_graceful_shutdown=STOP_SECONDS,
+        )
+        self._serve(Server(config, _address(host, listener)), listener)
+
+    def _serve(self, server: Server, listener: socket.socket) -> None:
+        # uvicorn raises the signal once more after its clean end: that one is for nobody.
+        for each in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(each, lambda number, frame: None)
+        server.run(sockets=[listener])
+        if not server.started:
+            raise CommandError("The server did not start: see the messages above.")
+        self.stdout.write("Stopped.")
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family, backlog=2048)
+    except OSError as error:
+        raise CommandError(
+            f"Cannot listen on {host}, port {port} ({error.strerror or error}): choose another with --port."
+        ) from error
+
+
+def _address(host: str, listener: socket.socket) -> str:
+    shown = {"0.0.0.0": "localhost", "::": "localhost"}.get(host, host)
+    return f"http://{f'[{shown}]' if ':' in shown else shown}:{listener.getsockname()[1]}/"

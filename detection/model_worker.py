@@ -1,0 +1,125 @@
+"""The model process's own side. TensorFlow and torch are imported here and nowhere else.
+
+Started by ``model_process`` in a fresh interpreter, without Django.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import logging
+import multiprocessing
+import os
+import signal
+import sys
+import threading
+import time
+from importlib import import_module
+from multiprocessing.connection import Connection
+
+from detection.stages import SLOW, Options, Run, Stage
+from detection.work import Answer, Failure, Item, Ready, Reply, Work
+from mlcore import imaging
+from mlcore.contracts import Picture, Skipped
+from mlcore.errors import ImageRefused, MlcoreError, ObjectsUnavailable
+
+logger = logging.getLogger(__name__)
+
+PR_SET_PDEATHSIG = 1
+ENVIRONMENT = {"TF_CPP_MIN_LOG_LEVEL": "2", "YOLO_AUTOINSTALL": "false", "YOLO_VERBOSE": "false"}
+
+
+def main(connection: Connection, module: str, lane: str, options: Options) -> None:
+    """Loads a lane's stages, then answers Work with Reply until told to stop (None)."""
+    _prepare(lane)
+    stages = [stage for stage in import_module(module).STAGES if stage.lane == lane]
+    worker = Worker(stages, options)
+    worker.load()
+    try:
+        connection.send(Ready())
+        while (work := connection.recv()) is not None:
+            connection.send(worker.do(work))
+    except (EOFError, BrokenPipeError, ConnectionResetError):
+        logger.info("The consumer is gone: the model process of the %s lane ends.", lane)
+    finally:
+        # Tearing TensorFlow down takes seconds and has nothing to save.
+        sys.stderr.flush()
+        os._exit(0)
+
+
+class Worker:
+    """Holds the loaded stages, and turns whatever goes wrong into an answer."""
+
+    def __init__(self, stages: list[Stage], options: Options) -> None:
+        self.stages = {stage.name: stage for stage in stages}
+        self.options = options
+        self.runs: dict[str, Run] = {}
+
+    def load(self) -> None:
+        for stage in self.stages.values():
+            try:
+                self._run_of(stage)
+            except Exception as error:
+                logger.warning("The stage %s does not load: %s", stage.name, error)
+
+    def do(self, work: Work) -> Reply:
+        start = time.perf_counter()
+        try:
+            run = self._run_of(self.stages[work.stage])
+            answers = self._examine(run, work.items)
+        except Exception as error:
+            logger.warning("The stage %s failed.", work.stage, exc_info=not isinstance(error, MlcoreError))
+            answers = [_failed(error)] * len(work.items)
+        return Reply(answers, (time.perf_counter() - start) * 1000)
+
+    def _examine(self, run: Run, items: tuple[Item, ...]) -> list[Answer]:
+        """Runs the stage on those that can be decoded, and keeps every answer in its place."""
+        opened = [_picture(item) for item in items]
+        pictures = [each for each in opened if isinstance(each, Picture)]
+        outcomes = iter(run(pictures) if pictures else [])
+        return [next(outcomes) if isinstance(each, Picture) else each for each in opened]
+
+    def _run_of(self, stage: Stage) -> Run:
+        """Loaded once; tried again with every batch where it failed, as weights may arrive."""
+        if stage.name not in self.runs:
+            self.runs[stage.name] = stage.load(self.options)
+        return self.runs[stage.name]
+
+
+def _picture(item: Item) -> Picture | Failure:
+    try:
+        # Intake has applied the site's limits; here they would only refuse what was let in.
+        return imaging.examine(item.data, item.name, imaging.Limits(bytes=len(item.data) + 1))
+    except ImageRefused as error:
+        return Failure(error.code, str(error), final=True)
+
+
+def _failed(error: Exception) -> Answer:
+    if isinstance(error, ObjectsUnavailable):
+        return Skipped(reason="The object detector's weights are missing.", remedy=str(error))
+    if isinstance(error, MlcoreError):
+        return Failure(error.code, str(error))
+    return Failure("stage_error", f"The stage failed: {type(error).__name__}: {error}")
+
+
+def _prepare(lane: str) -> None:
+    os.environ.update({key: value for key, value in ENVIRONMENT.items() if key not in os.environ})
+    logging.basicConfig(level=logging.INFO, format=f"%(asctime)s %(levelname)s model-{lane}: %(message)s")
+    # Ctrl-C in a terminal reaches the whole group; it is the consumer that decides when we end.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if lane == SLOW:
+        os.nice(10)  # the slow lane yields the processor to verdicts
+    _end_with_parent()
+
+
+def _end_with_parent() -> None:
+    """However the consumer dies, no model process stays behind with gigabytes of memory."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        threading.Thread(target=_watch, args=(parent,), daemon=True).start()
+
+
+def _watch(parent: multiprocessing.process.BaseProcess) -> None:
+    parent.join()  # returns at once where the parent died before prctl
+    os._exit(1)

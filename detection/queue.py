@@ -1,0 +1,190 @@
+"""Leased rows: how work is claimed, kept, finished and given back. The StageRun is the job.
+
+Whoever claims writes a token, the fence: every later write filters on it, so that a worker
+which lost its lease (and whose rows another has taken over) changes nothing any more.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import F, Q, QuerySet
+from django.utils import timezone
+
+from detection import plan, services
+from detection.models import StageRun
+from detection.push import Change
+
+MAX_ATTEMPTS = 4
+# Decoded pictures lie in the model process together: this many pixels are 200 MB.
+BATCH_PIXELS = 64_000_000
+State = StageRun.State
+
+
+@dataclass(frozen=True)
+class Claim:
+    """Rows of one stage that are ours until the lease runs out."""
+
+    token: uuid.UUID
+    stage: str
+    runs: tuple[StageRun, ...]  # with their detections
+
+    @property
+    def changes(self) -> list[Change]:
+        return [Change(run.detection_id, run.detection.organisation_id) for run in self.runs]
+
+
+def claim(lane: str, now: datetime | None = None) -> Claim | None:
+    """Takes the next batch of a lane: rows that are due, or whose holder let the lease run out.
+
+    A row that was tried before comes alone, so that a file which kills the model process
+    takes no others with it a second time.
+    """
+    now = now or timezone.now()
+    if not _due(lane, now).exists():  # an idle consumer never takes a write lock
+        return None
+    with transaction.atomic():
+        chosen = _choose(_locked(_due(lane, now), lane))
+        if not chosen:
+            return None
+        token = uuid.uuid4()
+        ours = StageRun.objects.filter(pk__in=[run.pk for run in chosen])
+        ours.update(
+            state=State.RUNNING,
+            token=token,
+            lease_until=_lease_end(now),
+            attempts=F("attempts") + 1,
+            started_at=now,
+        )
+        services.bump(run.detection_id for run in chosen)
+    for run in chosen:
+        run.state, run.token, run.attempts, run.started_at = State.RUNNING, token, run.attempts + 1, now
+    return Claim(token, chosen[0].stage, tuple(chosen))
+
+
+def bury(lane: str, now: datetime | None = None) -> list[Change]:
+    """Fails the rows whose last allowed attempt was never finished: their holders died."""
+    now = now or timezone.now()
+    lost = Q(state=State.RUNNING, lease_until__lt=now, attempts__gte=MAX_ATTEMPTS)
+    rows = StageRun.objects.filter(lost, lane=lane)
+    if not rows.exists():
+        return []
+    with transaction.atomic():
+        locked = rows.select_for_update(skip_locked=True, of=("self",))
+        dead = list(locked.select_related("detection").order_by("pk"))
+        StageRun.objects.filter(pk__in=[run.pk for run in dead]).update(
+            **_over(State.FAILED, now),
+            error_code="worker_lost",
+            error_detail=f"Each of {MAX_ATTEMPTS} attempts ended without an answer.",
+        )
+        services.settle(run.detection_id for run in dead)
+    return [Change(run.detection_id, run.detection.organisation_id) for run in dead]
+
+
+def extend(claim: Claim) -> int:
+    """Keeps the lease while the batch is at work; gives the number of rows that are still ours."""
+    return _held(claim).update(lease_until=_lease_end(timezone.now()))
+
+
+def give_back(claim: Claim) -> None:
+    """Returns rows untouched, as on a clean stop: the attempt does not count."""
+    with transaction.atomic():
+        _held(claim).update(
+            state=State.QUEUED,
+            token=None,
+            lease_until=None,
+            attempts=F("attempts") - 1,
+            due_at=timezone.now(),
+        )
+        services.bump(run.detection_id for run in claim.runs)
+
+
+def failure_fields(run: StageRun, code: str, detail: str, *, final: bool, alone: bool) -> dict[str, Any]:
+    """What a failed attempt writes: another try after a pause, or the end with its reason.
+
+    Who failed in company (``alone`` False) may be innocent and tries again without a pause.
+    """
+    now = timezone.now()
+    reason = {"error_code": code, "error_detail": detail}
+    if final or run.attempts >= MAX_ATTEMPTS:
+        return {**_over(State.FAILED, now), **reason}
+    pause = settings.RETRY_SECONDS * 2 ** (run.attempts - 1) if alone else 0
+    return {
+        "state": State.QUEUED,
+        "token": None,
+        "lease_until": None,
+        "due_at": now + timedelta(seconds=pause),
+        **reason,
+    }
+
+
+def close(claim: Claim, run: StageRun, fields: dict[str, Any]) -> bool:
+    """Writes the end of an attempt if the row is still ours: the fence."""
+    return bool(_held(claim, [run]).update(**fields))
+
+
+def finished_fields(run: StageRun, state: str, **fields: Any) -> dict[str, Any]:
+    """What a row of ours gets that has come to its end, times in milliseconds included."""
+    waited = (run.started_at or run.queued_at) - run.queued_at
+    queued_ms = max(0.0, waited.total_seconds() * 1000)
+    blank = {"error_code": "", "error_detail": "", "remedy": ""}
+    return {**_over(state, timezone.now()), **blank, "queued_ms": queued_ms, **fields}
+
+
+def _over(state: str, now: datetime) -> dict[str, Any]:
+    return {"state": state, "finished_at": now, "token": None, "lease_until": None}
+
+
+def _due(lane: str, now: datetime) -> QuerySet[StageRun]:
+    waiting = Q(state=State.QUEUED, due_at__lte=now)
+    abandoned = Q(state=State.RUNNING, lease_until__lt=now, attempts__lt=MAX_ATTEMPTS)
+    return StageRun.objects.filter(waiting | abandoned, lane=lane, stage__in=list(plan.by_name()))
+
+
+def _locked(due: QuerySet[StageRun], lane: str) -> QuerySet[StageRun]:
+    """As many of the due as could make a batch, oldest first.
+
+    Rows that another consumer is claiming are passed over (PostgreSQL). SQLite has no row
+    locks and needs none: its transactions are IMMEDIATE, one writer at a time.
+    """
+    limit = max((stage.batch for stage in plan.stages() if stage.lane == lane), default=1)
+    rows = due.select_related("detection").select_for_update(skip_locked=True, of=("self",))
+    return rows.order_by("due_at", "pk")[:limit]
+
+
+def _choose(due: Iterable[StageRun]) -> list[StageRun]:
+    """The first, and with it those that may share its batch."""
+    rows = list(due)
+    if not rows or rows[0].attempts:
+        return rows[:1]
+    mates = [run for run in rows if run.stage == rows[0].stage and not run.attempts]
+    return _within_memory(mates[: plan.by_name()[rows[0].stage].batch])
+
+
+def _within_memory(runs: Sequence[StageRun]) -> list[StageRun]:
+    chosen, pixels = list(runs[:1]), _pixels(runs[0])
+    for run in runs[1:]:
+        pixels += _pixels(run)
+        if pixels > BATCH_PIXELS:
+            break
+        chosen.append(run)
+    return chosen
+
+
+def _pixels(run: StageRun) -> int:
+    return run.detection.facts["width"] * run.detection.facts["height"]
+
+
+def _held(claim: Claim, runs: Iterable[StageRun] | None = None) -> QuerySet[StageRun]:
+    rows = claim.runs if runs is None else runs
+    return StageRun.objects.filter(pk__in=[run.pk for run in rows], token=claim.token, state=State.RUNNING)
+
+
+def _lease_end(now: datetime) -> datetime:
+    return now + timedelta(seconds=settings.LEASE_SECONDS)

@@ -1,0 +1,97 @@
+"""From the model process's answers to saved rows and files: a whole batch in one transaction."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import singledispatch
+from typing import Any
+
+from django.core.files.base import ContentFile
+from django.db import transaction
+
+from detection import queue, services
+from detection.models import Artefact, Detection, StageRun
+from detection.push import Change
+from detection.queue import Claim
+from detection.stages import ARTEFACT_MIME, Outcome
+from detection.work import Answer, Failure
+from mlcore.contracts import Skipped
+
+
+@dataclass(frozen=True)
+class Ending:
+    """What one answer writes: the row's fields, and the files that go with it."""
+
+    run: StageRun
+    fields: dict[str, Any]
+    headline: dict[str, Any]
+    artefacts: list[Artefact]
+
+
+def save(claim: Claim, answers: list[Answer], run_ms: float) -> list[Change]:
+    """Finishes the rows that are still ours, with their artefacts; gives what has changed.
+
+    Files are written before the transaction, so that a row never names a file that is not
+    there. Those of rows that are no longer ours are removed again.
+    """
+    alone = len(claim.runs) == 1
+    endings = [
+        Ending(run, _fields(answer, run, run_ms, alone), *_extras(answer, run))
+        for run, answer in zip(claim.runs, answers, strict=True)
+    ]
+    kept: list[Ending] = []
+    try:
+        with transaction.atomic():
+            kept = [each for each in endings if queue.close(claim, each.run, each.fields)]
+            _write(kept)
+    except BaseException:
+        kept = []
+        raise
+    finally:
+        discarded = [each for each in endings if each not in kept]
+        services.remove_files(artefact.file for each in discarded for artefact in each.artefacts)
+    return [Change(each.run.detection_id, each.run.detection.organisation_id) for each in kept]
+
+
+def _write(kept: list[Ending]) -> None:
+    # The detections' locks come first: an artefact's foreign key takes one too, in any order.
+    services.settle(each.run.detection_id for each in kept)
+    Artefact.objects.bulk_create(artefact for each in kept for artefact in each.artefacts)
+    for each in kept:
+        if each.headline:
+            Detection.objects.filter(pk=each.run.detection_id).update(**each.headline)
+
+
+@singledispatch
+def _fields(answer: Answer, run: StageRun, run_ms: float, alone: bool) -> dict[str, Any]:
+    raise TypeError(f"A stage answered with {type(answer).__name__}.")
+
+
+@_fields.register
+def _(answer: Outcome, run: StageRun, run_ms: float, alone: bool) -> dict[str, Any]:
+    return queue.finished_fields(run, StageRun.State.DONE, run_ms=run_ms, result=answer.result)
+
+
+@_fields.register
+def _(answer: Skipped, run: StageRun, run_ms: float, alone: bool) -> dict[str, Any]:
+    state = StageRun.State.SKIPPED
+    return queue.finished_fields(
+        run, state, error_code="skipped", error_detail=answer.reason, remedy=answer.remedy
+    )
+
+
+@_fields.register
+def _(answer: Failure, run: StageRun, run_ms: float, alone: bool) -> dict[str, Any]:
+    return queue.failure_fields(run, answer.code, answer.detail, final=answer.final, alone=alone)
+
+
+def _extras(answer: Answer, run: StageRun) -> tuple[dict[str, Any], list[Artefact]]:
+    if not isinstance(answer, Outcome):
+        return {}, []
+    return answer.headline, [_stored(run, kind, data) for kind, data in answer.artefacts.items()]
+
+
+def _stored(run: StageRun, kind: str, data: bytes) -> Artefact:
+    artefact = Artefact(detection_id=run.detection_id, kind=kind, mime=ARTEFACT_MIME)
+    artefact.file.save("", ContentFile(data), save=False)
+    return artefact

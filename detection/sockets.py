@@ -1,0 +1,134 @@
+"""DetectionConsumer: pushes whole states to browsers, each with its version.
+
+A push says only that something changed; the state is read from the database when it is
+sent, and re-read on a slow timer. So a lost message, a dropped socket or a late join costs
+seconds at most, and the highest version is always the truth.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any
+from uuid import UUID
+
+from channels.db import database_sync_to_async
+from channels.generic.websocket import AsyncWebsocketConsumer
+from django.contrib.auth.models import AnonymousUser
+from django.http import Http404
+
+from accounts import access
+from accounts.access import Principal
+from accounts.models import User
+from detection import push
+from detection.watching import Message, Watch, asked_ids
+
+REREAD_SECONDS = 2.0
+NO_LONGER_YOURS = 4404  # close code: signed out, no member any more, or no such organisation
+
+
+class DetectionConsumer(AsyncWebsocketConsumer):
+    """One detection (``pk`` in the path) or all of an organisation, for its members only."""
+
+    pump: asyncio.Task[None] | None = None
+
+    async def connect(self) -> None:
+        """Refuses with 403 before the handshake; then sends what a late joiner has missed."""
+        self.changed, self.asked, self.gone = set[UUID](), set[UUID](), set[str]()
+        self.news = asyncio.Event()
+        path = self.scope["url_route"]["kwargs"]
+        try:
+            principal = await _read(self._admit)
+            await self.channel_layer.group_add(self._group(principal), self.channel_name)
+            self.watch = Watch(principal, path.get("pk"))
+            missed = await _read(self.watch.start)
+        except Http404:
+            await self.close(NO_LONGER_YOURS)
+            return
+        await self.accept()
+        await self._send(missed)
+        self.pump = asyncio.create_task(self._run())
+
+    async def disconnect(self, code: int) -> None:
+        if self.pump is not None:
+            self.pump.cancel()
+            await self.channel_layer.group_discard(self._group(self.watch.principal), self.channel_name)
+
+    async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
+        """``{"type": "watch", "ids": […]}`` asks for the state of these now; all else is ignored."""
+        self.asked |= asked_ids(text_data)
+        self.news.set()
+
+    async def detections_changed(self, event: dict[str, Any]) -> None:
+        self.changed |= {UUID(each) for each in event["ids"]}
+        self.news.set()
+
+    async def detections_deleted(self, event: dict[str, Any]) -> None:
+        self.gone |= set(event["ids"])
+        await self._say_all([{"type": "deleted", "id": each} for each in event["ids"]])
+
+    async def _run(self) -> None:
+        """Sends all that there is to say, one read for many pushes; the timer in between."""
+        due = time.monotonic() + REREAD_SECONDS
+        while True:
+            with suppress(asyncio.TimeoutError):
+                await asyncio.wait_for(self.news.wait(), max(0.0, due - time.monotonic()))
+            self.news.clear()
+            await self._tell()
+            if time.monotonic() >= due:
+                if not await self._still_admitted():
+                    return
+                await self._send(await _read(self.watch.reread))
+                due = time.monotonic() + REREAD_SECONDS
+
+    async def _tell(self) -> None:
+        asked, self.asked = self.asked, set()
+        changed, self.changed = self.changed - asked, set()
+        if asked:
+            await self._send(await _read(self.watch.ask, asked))
+        if changed:
+            await self._send(await _read(self.watch.newer, changed))
+
+    async def _still_admitted(self) -> bool:
+        """A person who leaves the organisation or signs out hears nothing more of it."""
+        try:
+            self.watch.principal = await _read(self._admit)
+        except Http404:
+            await self.close(NO_LONGER_YOURS)
+            return False
+        return True
+
+    def _admit(self) -> Principal:
+        session = self.scope["session"]
+        if not session.session_key or not session.exists(session.session_key):
+            raise Http404
+        user = User.objects.filter(pk=self.scope["user"].pk).first()
+        slug = self.scope["url_route"]["kwargs"]["organisation"]
+        return access.principal_for(user or AnonymousUser(), slug)
+
+    def _group(self, principal: Principal) -> str:
+        pk = self.scope["url_route"]["kwargs"].get("pk")
+        return push.detection_group(pk) if pk else push.organisation_group(principal.organisation.pk)
+
+    async def _send(self, messages: list[Message]) -> None:
+        """Leaves out what was deleted while it was read."""
+        states = [each for each in messages if each["type"] == "detection"]
+        late = [each for each in states if each["detection"]["id"] in self.gone]
+        await self._say_all([each for each in messages if each not in late])
+
+    async def _say_all(self, messages: list[Message]) -> None:
+        for message in messages:
+            await self.send(text_data=json.dumps(message))
+
+
+async def _read(call: Callable[..., Any], *args: Any) -> Any:
+    """In any thread: reads of many sockets do not wait for each other."""
+    return await database_sync_to_async(call, thread_sensitive=False)(*args)
+
+
+async def refuse(scope: Any, receive: Any, send: Any) -> None:
+    """For any other address: a clean 403, where the router would raise."""
+    await send({"type": "websocket.close", "code": NO_LONGER_YOURS})

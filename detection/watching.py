@@ -1,0 +1,82 @@
+"""What one WebSocket has been told, and what it has still to be told. Reads only; no sockets."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+from accounts.access import Principal
+from detection import selectors
+from detection.models import Detection
+
+NEWEST = 100  # detections of an organisation that the timer re-reads
+MAX_WATCHED = 500  # ids that one browser may ask for
+
+Message = dict[str, Any]
+
+
+@dataclass
+class Watch:
+    """``pk``: the one detection watched, or None for the organisation's stream."""
+
+    principal: Principal
+    pk: UUID | None = None
+    sent: dict[UUID, int] = field(default_factory=dict)
+    watched: set[UUID] = field(default_factory=set)
+
+    def start(self) -> list[Message]:
+        """What a page that joins now may have missed: the one detection, or all that is under way.
+
+        Raises:
+            Http404: there is no such detection in the organisation.
+        """
+        if self.pk is not None:
+            self.watched = {self.pk}
+            return self._say([selectors.get(self.principal, self.pk)])
+        self.sent = selectors.versions(self.principal, limit=NEWEST)
+        return self._say(selectors.unfinished(self.principal, NEWEST))
+
+    def newer(self, ids: Iterable[UUID]) -> list[Message]:
+        """The states of those that changed since they were last sent."""
+        found = selectors.with_ids(self.principal, ids)
+        return self._say([each for each in found if each.version > self.sent.get(each.pk, 0)])
+
+    def ask(self, ids: Iterable[UUID]) -> list[Message]:
+        """The states of all ``ids`` now; they are re-read from here on. Unknown ones are gone."""
+        wanted = set(ids)
+        self.watched |= set(list(wanted)[: MAX_WATCHED - len(self.watched)])
+        found = selectors.with_ids(self.principal, wanted)
+        return self._say(found) + self._gone(wanted - {each.pk for each in found})
+
+    def reread(self) -> list[Message]:
+        """Whatever pushes were lost: what moved, what is new, and what is gone."""
+        limit = NEWEST if self.pk is None else 0
+        versions = selectors.versions(self.principal, limit=limit, ids=self.watched)
+        moved = [pk for pk, version in versions.items() if version > self.sent.get(pk, 0)]
+        return self.newer(moved) + self._gone(self.watched - set(versions))
+
+    def _say(self, detections: Iterable[Detection]) -> list[Message]:
+        messages = []
+        for each in detections:
+            self.sent[each.pk] = each.version
+            state = selectors.state(each)
+            messages.append({"type": "detection", "version": each.version, "detection": state})
+        return messages
+
+    def _gone(self, ids: set[UUID]) -> list[Message]:
+        self.watched -= ids
+        return [{"type": "deleted", "id": str(each)} for each in ids]
+
+
+def asked_ids(text: str | None) -> set[UUID]:
+    """The ids of a ``{"type": "watch", "ids": […]}`` message; none of anything else."""
+    try:
+        message = json.loads(text or "")
+        if message["type"] != "watch":
+            return set()
+        return {UUID(each) for each in message["ids"][:MAX_WATCHED]}
+    except (ValueError, TypeError, KeyError, AttributeError):
+        return set()  # a browser's message is a request, never a reason to fail

@@ -1,0 +1,47 @@
+"""What goes through the pipe between the consumer and its model process."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from detection.stages import Outcome
+from mlcore.contracts import Skipped
+
+
+@dataclass(frozen=True)
+class Item:
+    """One original, as bytes: the model process needs no access to the storage."""
+
+    name: str
+    data: bytes
+
+
+@dataclass(frozen=True)
+class Work:
+    stage: str
+    items: tuple[Item, ...]
+
+
+@dataclass(frozen=True)
+class Failure:
+    """An attempt that failed. ``final``: trying again would change nothing."""
+
+    code: str
+    detail: str
+    final: bool = False
+
+
+Answer = Outcome | Skipped | Failure
+
+
+@dataclass(frozen=True)
+class Reply:
+    """One answer an item, in order. ``run_ms``: decoding and model, for the batch as a whole."""
+
+    answers: list[Answer]
+    run_ms: float
+
+
+@dataclass(frozen=True)
+class Ready:
+    """Sent once, when the models are loaded and warm."""
