@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from django import template
+from django.forms import BoundField
+from django.utils.safestring import SafeString
 
 register = template.Library()
 
@@ -38,3 +40,9 @@ def browser(user_agent: str) -> str:
 
 def _first(names: tuple[tuple[str, str], ...], user_agent: str) -> str:
     return next((name for mark, name in names if mark in user_agent), "")
+
+
+@register.filter
+def plain(field: BoundField) -> SafeString:
+    """The field's control without allauth's placeholder, which only repeats the label."""
+    return field.as_widget(attrs={"placeholder": False})

@@ -1,0 +1,92 @@
+"""Fixtures for every test: people to act with, and nothing of a test left in ./data."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from itertools import count
+from pathlib import Path
+
+import pytest
+from django.core.cache import cache
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+
+PASSWORD = "correct horse 9"
+
+
+@pytest.fixture(autouse=True)
+def _apart(settings, tmp_path: Path):
+    """Each test has its own files, an empty cache (rate limits live there), and quick passwords."""
+    settings.DATA_DIR = tmp_path / "data"
+    settings.MEDIA_ROOT = tmp_path / "media"
+    settings.EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+    settings.DATA_DIR.mkdir()
+    settings.MEDIA_ROOT.mkdir()
+    cache.clear()
+
+
+@pytest.fixture
+def make_user(db) -> Callable:
+    """``make_user(email=…, name=…, **fields)``: a person with an own organisation."""
+    from accounts.models import User
+
+    numbers = count(1)
+
+    def make(email: str | None = None, **fields):
+        return User.objects.create_user(email or f"user{next(numbers)}@example.org", PASSWORD, **fields)
+
+    return make
+
+
+@pytest.fixture
+def make_organisation(make_user) -> Callable:
+    """``make_organisation(name=…, owner=…)``: one more organisation; its owner is made if none is given."""
+    from accounts import services
+
+    def make(name: str = "The Herald", owner=None):
+        return services.found_organisation(name=name, owner=owner or make_user())
+
+    return make
+
+
+@pytest.fixture
+def make_member(make_user) -> Callable:
+    """``make_member(organisation, role="member", user=None)``: puts somebody into it; gives the user."""
+    from accounts.models import Membership
+
+    def make(organisation, role: str = "member", user=None):
+        user = user or make_user()
+        Membership.objects.create(organisation=organisation, user=user, role=role)
+        return user
+
+    return make
+
+
+@pytest.fixture
+def make_principal(make_user, make_organisation, make_member) -> Callable:
+    """``make_principal(role="owner", organisation=None)``: somebody acting within an organisation."""
+    from accounts.access import principal_for
+
+    def make(role: str = "owner", organisation=None):
+        if organisation is None and role == "owner":
+            user = make_user()
+            return principal_for(user, user.organisations.get().slug)
+        organisation = organisation or make_organisation()
+        return principal_for(make_member(organisation, role), organisation.slug)
+
+    return make
+
+
+@pytest.fixture
+def principal(make_principal):
+    """The owner of an organisation of their own."""
+    return make_principal()
+
+
+@pytest.fixture
+def member_client(client, principal):
+    """``client``, signed in as ``principal.user``."""
+    client.force_login(principal.user)
+    return client
