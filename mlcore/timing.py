@@ -1,0 +1,76 @@
+"""How fast the classifier is, always as a ratio of two things timed in turn in one process."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from statistics import median
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    import keras
+
+
+def alternate(first: Callable[[], Any], second: Callable[[], Any], rounds: int) -> tuple[float, float]:
+    """Median milliseconds of each, run in turn so that a noisy neighbour slows both alike."""
+    first(), second()  # tracing and allocation are not what is measured
+    times: tuple[list[float], list[float]] = ([], [])
+    for _ in range(rounds):
+        for run, row in zip((first, second), times, strict=True):
+            started = time.perf_counter()
+            run()
+            row.append((time.perf_counter() - started) * 1000)
+    return median(times[0]), median(times[1])
+
+
+def one_image(name: str, rounds: int = 60) -> dict[str, float]:
+    """Prediction and Grad-CAM of one image: fused against ``predict()`` plus an eager tape."""
+    from mlcore import registry
+    from mlcore.gradcam import fused
+
+    model = registry.load(name)
+    run, size = fused(model), model.input_shape[1]
+    batch = np.random.default_rng(0).random((1, size, size, 3), np.float32)
+    naive = _naive(model)
+    fast, slow = alternate(lambda: run(batch), lambda: naive(batch), rounds)
+    return {"fused_ms": fast, "naive_ms": slow, "ratio_vs_naive": slow / fast}
+
+
+def _naive(model: keras.Model) -> Callable[[NDArray[np.float32]], NDArray[np.float32]]:
+    """Grad-CAM as the paper and Keras' own example write it: predict, then an eager tape."""
+    import keras
+    import tensorflow as tf
+
+    both = keras.Model(model.input, [model.get_layer("final_conv").output, model.output])
+
+    def run(batch: NDArray[np.float32]) -> NDArray[np.float32]:
+        model.predict(batch, verbose=0)
+        with tf.GradientTape() as tape:
+            activations, p_fake = both(batch)
+            score = p_fake[:, 0]
+        weights = tf.reduce_mean(tape.gradient(score, activations), axis=(0, 1, 2))
+        heat = tf.maximum(tf.squeeze(activations[0] @ weights[:, None]), 0.0)
+        return (heat / (tf.reduce_max(heat) + 1e-12)).numpy()
+
+    return run
+
+
+def bare_rate(name: str, batch: int, images: int = 200, rounds: int = 5) -> float:
+    """Images a second through the fused model alone, in batches, on inputs ready in memory."""
+    from mlcore import registry
+    from mlcore.gradcam import fused
+
+    model = registry.load(name)
+    run, size = fused(model), model.input_shape[1]
+    inputs = np.random.default_rng(0).random((images, size, size, 3), np.float32)
+    parts = [inputs[start : start + batch] for start in range(0, images, batch)]
+    times = []
+    for _ in range(rounds + 1):
+        started = time.perf_counter()
+        for part in parts:
+            run(part)
+        times.append(time.perf_counter() - started)
+    return images / median(times[1:])
