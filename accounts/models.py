@@ -12,10 +12,15 @@ from django.db import models, transaction
 class UserManager(BaseUserManager["User"]):
     """People sign in with their e-mail address; there are no user names."""
 
+    @classmethod
+    def normalize_email(cls, email: str | None) -> str:
+        """In small letters, all of it: nobody has two accounts that differ in capitals alone."""
+        return (email or "").strip().lower()
+
     def create_user(self, email: str, password: str | None = None, **fields: Any) -> User:
         if not email:
             raise ValueError("An e-mail address is needed.")
-        user = self.model(email=self.normalize_email(email).lower(), **fields)
+        user = self.model(email=self.normalize_email(email), **fields)
         user.set_password(password)
         user.save(using=self._db)
         return user
@@ -43,6 +48,7 @@ class User(AbstractUser):
         from accounts import services  # services need the models of this file
 
         new = self._state.adding
+        self.email = UserManager.normalize_email(self.email)
         with transaction.atomic():
             super().save(*args, **kwargs)
             if new:

@@ -49,4 +49,4 @@ def _slugs(name: str) -> Iterator[str]:
 
 
 def _length(field: str) -> int:
-    return Organisation._meta.get_field(field).max_length or 0
+    return getattr(Organisation._meta.get_field(field), "max_length", None) or 0

@@ -141,6 +141,7 @@ FILE_UPLOAD_DIRECTORY_PERMISSIONS = 0o700
 
 STATIC_URL = "/static/"
 STATIC_ROOT = DATA_DIR / "static"
+STATIC_ROOT.mkdir(exist_ok=True)  # WhiteNoise warns of a missing one at every start
 STATICFILES_DIRS = [BASE_DIR / "static"]
 WHITENOISE_USE_FINDERS = True  # no collectstatic step between a clone and a running server
 WHITENOISE_AUTOREFRESH = DEBUG
@@ -179,6 +180,7 @@ ACCOUNT_RATE_LIMITS = {
 # Behind a proxy the client's address is the last one that the proxy itself wrote down.
 ALLAUTH_TRUSTED_PROXY_COUNT = int(os.environ.get("TRUSTED_PROXIES", env_bool("HTTPS", False)))
 MFA_TOTP_ISSUER = "CIFAKE"
+MFA_TOTP_TOLERANCE = 1  # one step, for phones whose clock is off (RFC 6238, 5.2)
 
 # Mail is written to files unless a server is named, so nothing gets lost in a log.
 EMAIL_HOST = os.environ.get("EMAIL_HOST", "")
@@ -220,6 +222,7 @@ CONTENT_SECURITY_POLICY = {
 
 MAX_UPLOAD_BYTES = int(os.environ.get("MAX_UPLOAD_BYTES", str(25 * 1024 * 1024)))
 MAX_UPLOAD_FILES = int(os.environ.get("MAX_UPLOAD_FILES", "50"))
+MAX_UPLOAD_REQUEST_BYTES = int(os.environ.get("MAX_UPLOAD_REQUEST_BYTES", str(256 * 1024 * 1024)))
 DATA_UPLOAD_MAX_MEMORY_SIZE = 2 * 1024 * 1024  # form fields; files have their own limit
 DATA_UPLOAD_MAX_NUMBER_FILES = MAX_UPLOAD_FILES
 DETECTION_MODEL = os.environ.get("DETECTION_MODEL", "paper_cnn")

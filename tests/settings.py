@@ -13,4 +13,4 @@ if "DATA_DIR" not in os.environ:
     os.environ["DATA_DIR"] = tempfile.mkdtemp(prefix="cifake-tests-")
     atexit.register(shutil.rmtree, os.environ["DATA_DIR"], ignore_errors=True)
 
-from cifake_site.settings import *  # noqa: E402, F403
+from cifake_site.settings import *  # noqa: F403
