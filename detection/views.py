@@ -149,6 +149,10 @@ def _frame(state: dict[str, Any]) -> dict[str, Any]:
     return {
         "small": max(width, height) <= 256,
         "tall": height > width,
-        "label_size": round(max(width, height) / 40, 2),
+        "boxes": [_rectangle(*each["box"]) for each in state["objects"]],
         "waiting": state["status"] in ("waiting", "working"),
     }
+
+
+def _rectangle(left: float, top: float, right: float, bottom: float) -> dict[str, float]:
+    return {"x": left, "y": top, "width": right - left, "height": bottom - top}

@@ -1,0 +1,18 @@
+// The record: moments in the reader's own time zone, and rows that are still at work kept current.
+import { Live } from "./live.js";
+import { fill, localTime } from "./slots.js";
+
+const page = document.getElementById("history");
+const rows = new Map([...page.querySelectorAll(".record")].map((row) => [row.dataset.id, row]));
+for (const time of page.querySelectorAll("time")) localTime(time);
+
+const live = new Live({
+  path: page.dataset.socket,
+  waiting: () => [...rows.values()].map(({ dataset }) => ({ id: dataset.id, url: dataset.url })),
+  pending: () => [...rows.values()].some(({ dataset }) => ["waiting", "working"].includes(dataset.status)),
+  onState: (state) => rows.has(state.id) && fill(rows.get(state.id), state),
+  onDeleted: (id) => { rows.get(id)?.remove(); rows.delete(id); },
+  indicator: document.getElementById("live"),
+});
+for (const [id, row] of rows) live.knows(id, Number(row.dataset.version));
+live.start();

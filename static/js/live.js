@@ -1,0 +1,128 @@
+// Keeps a page's detections current: a WebSocket that comes back by itself, and reading the
+// state over HTTP while it cannot. Only newer versions get through, whichever way they came.
+
+const FIRST_WAIT = 300;
+const LONGEST_WAIT = 15000;
+const READ_EVERY = 3000;
+const NO_LONGER_YOURS = 4404;
+
+function address(path) {
+  const scheme = location.protocol === "https:" ? "wss:" : "ws:";
+  return `${scheme}//${location.host}${path}`;
+}
+
+// Full jitter: a thousand pages that lost the same server must not come back in step.
+function waitBefore(attempt) {
+  const limit = Math.min(LONGEST_WAIT, FIRST_WAIT * 2 ** attempt);
+  return limit / 2 + (Math.random() * limit) / 2;
+}
+
+async function readState(url) {
+  const answer = await fetch(url, { headers: { Accept: "application/json" }, credentials: "same-origin" });
+  if (answer.status === 404) return { gone: true };
+  return answer.ok ? answer.json() : null;
+}
+
+/**
+ * path: the WebSocket's path; waiting(): [{id, url}] of all that is shown; pending(): whether
+ * something of it is still at work;
+ * onState(state), onDeleted(id); indicator: element whose data-live is live | connecting.
+ */
+export class Live {
+  constructor({ path, waiting, pending, onState, onDeleted, indicator }) {
+    Object.assign(this, { path, waiting, pending, onState, onDeleted, indicator });
+    this.versions = new Map();
+    this.attempt = 0;
+    this.timer = null;
+    this.reader = null;
+  }
+
+  start() {
+    this.open();
+    // A sleeping phone or a lost network: come back at once, not at the end of a long wait.
+    addEventListener("online", () => this.again(true));
+    addEventListener("pageshow", (event) => event.persisted && this.again(true));
+    document.addEventListener("visibilitychange", () => !document.hidden && this.again(false));
+    return this;
+  }
+
+  knows(id, version) {
+    this.versions.set(id, Math.max(version, this.versions.get(id) ?? 0));
+  }
+
+  take(state) {
+    if ((this.versions.get(state.id) ?? 0) >= state.version) return;
+    this.versions.set(state.id, state.version);
+    this.onState(state);
+  }
+
+  lose(id) {
+    if (this.versions.get(id) === Infinity) return;
+    this.versions.set(id, Infinity);
+    this.onDeleted(id);
+  }
+
+  open() {
+    clearTimeout(this.timer);
+    this.timer = null;
+    const socket = new WebSocket(address(this.path));
+    this.socket = socket;
+    socket.addEventListener("open", () => this.opened());
+    socket.addEventListener("message", (event) => this.heard(JSON.parse(event.data)));
+    socket.addEventListener("close", (event) => this.socket === socket && this.closed(event.code));
+  }
+
+  again(fresh) {
+    if (this.socket?.readyState === WebSocket.CONNECTING) return;
+    if (this.socket?.readyState === WebSocket.OPEN && !fresh) return;
+    const old = this.socket;
+    this.socket = null;
+    old?.close();
+    this.attempt = 0;
+    this.open();
+  }
+
+  opened() {
+    this.attempt = 0;
+    this.show("live");
+    clearInterval(this.reader);
+    this.reader = null;
+    this.watch(this.waiting().map(({ id }) => id));
+  }
+
+  // What came while nobody listened is asked for, not hoped for.
+  watch(ids) {
+    if (ids.length && this.socket?.readyState === WebSocket.OPEN) {
+      this.socket.send(JSON.stringify({ type: "watch", ids }));
+    }
+  }
+
+  heard(message) {
+    if (message.type === "detection") this.take(message.detection);
+    if (message.type === "deleted") this.lose(message.id);
+  }
+
+  closed(code) {
+    this.show("connecting");
+    // Signed out, or no member any more: the server says which, on the page or by sending elsewhere.
+    if (code === NO_LONGER_YOURS) return location.reload();
+    this.timer = setTimeout(() => this.open(), waitBefore(this.attempt));
+    this.attempt += 1;
+    if (this.attempt > 1 && !this.reader) {
+      this.reader = setInterval(() => this.pending() && this.read(), READ_EVERY);
+      this.read();
+    }
+  }
+
+  async read() {
+    for (const { id, url } of this.waiting()) {
+      const state = await readState(url).catch(() => null);
+      if (state?.gone) this.lose(id);
+      else if (state) this.take(state);
+    }
+  }
+
+  show(condition) {
+    if (this.indicator) this.indicator.dataset.live = condition;
+  }
+}

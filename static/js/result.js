@@ -1,0 +1,116 @@
+// One result: kept current by push, with its heat map and its frames laid over the picture.
+import { Live } from "./live.js";
+import { fill, localTime } from "./slots.js";
+
+const SVG = "http://www.w3.org/2000/svg";
+const LABEL_PX = 13;
+const page = document.getElementById("result");
+const stack = page.querySelector(".viewer__stack");
+const boxes = page.querySelector(".viewer__boxes");
+const heat = page.querySelector(".viewer__heat");
+const list = document.getElementById("objects");
+
+for (const node of page.querySelectorAll("[data-scripted]")) node.hidden = false;
+for (const node of page.querySelectorAll("time")) localTime(node);
+
+const live = new Live({
+  path: page.dataset.socket,
+  waiting: () => [{ id: page.dataset.id, url: page.dataset.url }],
+  pending: () => ["waiting", "working"].includes(page.dataset.status),
+  onState: (state) => { fill(page, state); frame(state.objects); },
+  onDeleted: () => { document.getElementById("deleted").hidden = false; page.dataset.gone = ""; },
+  indicator: document.getElementById("live"),
+});
+live.knows(page.dataset.id, Number(page.dataset.version));
+live.start();
+
+// --- Heat map -----------------------------------------------------------------------------
+
+const slider = document.getElementById("opacity");
+function setOpacity() {
+  const words = `${slider.value} %`;
+  heat.style.opacity = String(slider.value / 100);
+  document.getElementById("opacity-text").textContent = words;
+  slider.setAttribute("aria-valuetext", words);
+}
+slider.addEventListener("input", setOpacity);
+setOpacity();
+
+const pixelated = document.getElementById("pixelated");
+const setPixels = () => stack.toggleAttribute("data-pixelated", pixelated?.checked ?? false);
+pixelated?.addEventListener("change", setPixels);
+setPixels();
+
+// --- Frames around objects ----------------------------------------------------------------
+
+function shape(name, attributes) {
+  const node = document.createElementNS(SVG, name);
+  for (const [key, value] of Object.entries(attributes)) node.setAttribute(key, value);
+  return node;
+}
+
+function rectangle([left, top, right, bottom]) {
+  return shape("rect", { x: left, y: top, width: right - left, height: bottom - top });
+}
+
+function frame(objects) {
+  boxes.replaceChildren(...objects.map((object, index) => {
+    const group = shape("g", { "data-index": index });
+    group.append(rectangle(object.box));
+    return group;
+  }));
+  label();
+}
+
+// Text is measured in pixels of the picture: it has to follow the size on the screen.
+function label() {
+  const { width, height } = boxes.viewBox.baseVal;
+  const scale = width / (boxes.clientWidth || width);
+  for (const row of list.querySelectorAll("[data-index]")) {
+    const group = boxes.querySelector(`[data-index="${row.dataset.index}"]`);
+    const box = group?.querySelector("rect");
+    if (!box) continue;
+    group.querySelector("text")?.remove();
+    const size = LABEL_PX * scale;
+    const top = Number(box.getAttribute("y"));
+    const text = shape("text", {
+      x: Number(box.getAttribute("x")) + size * 0.3,
+      y: top > size * 1.3 ? top - size * 0.35 : Math.min(top + size * 1.1, height),
+      "font-size": size,
+      "stroke-width": size * 0.25,
+    });
+    text.textContent = row.firstElementChild.textContent;
+    group.append(text);
+  }
+}
+new ResizeObserver(label).observe(stack);
+
+const showBoxes = document.getElementById("show-boxes");
+showBoxes.addEventListener("change", () => boxes.toggleAttribute("data-off", !showBoxes.checked));
+
+function pointOut(event, on) {
+  const row = event.target.closest?.("[data-index]");
+  if (!row) return;
+  boxes.querySelector(`[data-index="${row.dataset.index}"]`)?.toggleAttribute("data-on", on);
+  boxes.toggleAttribute("data-pointing", on);
+}
+for (const [kind, on] of [["mouseover", true], ["focusin", true], ["mouseout", false], ["focusout", false]]) {
+  list.addEventListener(kind, (event) => pointOut(event, on));
+}
+
+// --- Copy ---------------------------------------------------------------------------------
+
+async function copy(button) {
+  const source = document.getElementById(button.dataset.copy);
+  try {
+    await navigator.clipboard.writeText(source.textContent);
+  } catch {
+    // No clipboard without https: the text is selected, so that one key copies it.
+    getSelection().selectAllChildren(source);
+    return;
+  }
+  const words = button.textContent;
+  button.textContent = button.dataset.done;
+  setTimeout(() => { button.textContent = words; }, 2000);
+}
+for (const button of page.querySelectorAll("[data-copy]")) button.addEventListener("click", () => copy(button));
