@@ -205,7 +205,7 @@ class Lane:
         for claim in list(self._held):
             await self._save(claim, None)
         await self._in_model(self._process.close)
-        await self._in_database(connection.close)
+        await self._in_database(lambda: connection.close())
         self._model.shutdown()
         self._database.shutdown()
 

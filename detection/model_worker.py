@@ -67,7 +67,9 @@ class Worker:
             run = self._run_of(self.stages[work.stage])
             answers = self._examine(run, work.items)
         except Exception as error:
-            logger.warning("The stage %s failed.", work.stage, exc_info=not isinstance(error, MlcoreError))
+            # The traceback goes to the log once a batch at most; people get the sentence.
+            logger.warning("The stage %s failed: %s", work.stage, error)
+            logger.debug("Where it failed:", exc_info=True)
             answers = [_failed(error)] * len(work.items)
         return Reply(answers, (time.perf_counter() - start) * 1000)
 

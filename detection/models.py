@@ -13,9 +13,12 @@ from accounts.models import Organisation
 
 
 def random_path(instance: models.Model, filename: str) -> str:
-    """A random name under two levels of folders: nothing of the sender's name reaches the disk."""
+    """A random name in one of 256 folders: nothing of the sender's name reaches the disk.
+
+    A second level of folders would have to be made for nearly every file: a tenth of a save.
+    """
     name = uuid.uuid4().hex
-    return f"{name[:2]}/{name[2:4]}/{name}"
+    return f"{name[:2]}/{name}"
 
 
 class Detection(models.Model):
