@@ -73,7 +73,7 @@ def _metrics(found: dict[str, Any]) -> list[dict[str, str]]:
 
 def _confusion(found: dict[str, Any]) -> list[dict[str, Any]]:
     """One row for each truth: its name and the numbers of answers, real first."""
-    rows = [(CLASSES[key], found.get(key)) for key in CLASSES]
+    rows = [(CLASSES[key], found.get(key.upper())) for key in CLASSES]
     return [
         {"truth": truth, "counts": [row.get(key, 0) for key in CLASSES]}
         for truth, row in rows

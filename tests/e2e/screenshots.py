@@ -1,0 +1,101 @@
+"""Pictures of the running product, with real images: ``python -m tests.e2e.screenshots [FOLDER]``.
+
+Without a folder they go to docs/screenshots, where the README shows them.
+``--all`` takes every page in both sizes and themes, for looking at, not for keeping.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+from pathlib import Path
+
+import ultralytics
+from PIL import Image
+from playwright.sync_api import Browser, Page
+
+from tests.e2e.product import ROOT, chromium, cifake, product, sign_up
+
+WIDE, NARROW = {"width": 1440, "height": 900}, {"width": 390, "height": 844}
+PHOTO = Path(ultralytics.__file__).parent / "assets/bus.jpg"
+KEPT = {("results", "wide", "light"), ("cifake", "wide", "dark"), ("photo", "wide", "light"), ("history", "wide", "light"), ("photo", "narrow", "dark"), ("results", "narrow", "light")}  # fmt: skip
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("folder", nargs="?", type=Path, default=ROOT / "docs/screenshots")
+    parser.add_argument("--all", action="store_true")
+    asked = parser.parse_args()
+    asked.folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory() as scratch:
+        data = Path(scratch)
+        images = cifake(data / "images", 6)
+        with product(data / "data") as address, chromium() as browser:
+            take_all(browser, address, images, asked.folder, None if asked.all else KEPT)
+
+
+def take_all(browser: Browser, address: str, images: list[Path], folder: Path, kept: set | None) -> None:
+    context = browser.new_context(viewport=WIDE)
+    page = context.new_page()
+    sign_up(page, address)
+    pages = {"empty": page.url}
+    shots(browser, context.storage_state(), pages, folder, kept)
+    pages = fill(page, images)
+    shots(browser, context.storage_state(), pages, folder, kept)
+    context.close()
+
+
+def fill(page: Page, images: list[Path]) -> dict[str, str]:
+    """Checks images and one broken file; gives the addresses of what there is to see."""
+    check = page.url
+    page.set_input_files("#upload .upload__input", [*images, PHOTO])
+    count = len(images) + 1
+    page.wait_for_function(
+        "n => document.querySelectorAll('.result[data-status=done]').length === n", arg=count, timeout=120_000
+    )
+    links = {card.inner_text(): card.get_attribute("href") or "" for card in page.locator(".result__name a").all()}
+    origin = check.split("/o/")[0]
+    photo = origin + links[PHOTO.name]
+    small = origin + links[images[0].name]
+    return {
+        "results": check,
+        "cifake": small,
+        "photo": photo,
+        "history": check + "history/",
+        "delete": small + "delete/",
+        "model": origin + "/models/paper_cnn/",
+    }
+
+
+def shots(browser: Browser, signed_in, pages: dict[str, str], folder: Path, kept: set | None) -> None:
+    for size, viewport in {"wide": WIDE, "narrow": NARROW}.items():
+        for theme in ("light", "dark"):
+            wanted = [name for name in pages if kept is None or (name, size, theme) in kept]
+            if not wanted:
+                continue
+            context = browser.new_context(
+                viewport=viewport,
+                color_scheme=theme,
+                storage_state=signed_in,
+                locale="en-GB",
+                has_touch=size == "narrow",
+                is_mobile=size == "narrow",
+                reduced_motion="reduce",
+            )
+            page = context.new_page()
+            for name in wanted:
+                page.goto(pages[name])
+                page.wait_for_load_state("networkidle")
+                save(page, folder / f"{name}-{size}-{theme}.png", whole=kept is None)
+            context.close()
+
+
+def save(page: Page, path: Path, whole: bool) -> None:
+    """A palette of 256 colours: a fifth of the bytes, and nobody sees it."""
+    page.screenshot(path=path, full_page=whole)
+    with Image.open(path) as image:
+        image.convert("RGB").quantize(256, dither=Image.Dither.NONE).save(path, optimize=True)
+
+
+if __name__ == "__main__":
+    main()
