@@ -1,0 +1,102 @@
+"""From queue to saved result, measured on the real thing: the real consumer, rows and files.
+
+Runs in a data folder of its own (see ``manage.py bench``), never on a site's.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import time
+from collections.abc import Callable
+from statistics import median
+from typing import Any
+
+import numpy as np
+from asgiref.sync import sync_to_async
+from django.db.models import Max, Min
+from PIL import Image
+
+from accounts.access import Principal
+from accounts.models import Membership, User
+from detection import services
+from detection.inference import InferenceConsumer
+from detection.models import Artefact, Detection, StageRun
+from detection.stages import FAST
+
+IMAGES = 200
+PATIENCE = 300.0  # seconds
+
+
+def pictures(count: int, side: int = 32) -> list[bytes]:
+    """JPEGs of random blotches: timing does not depend on what they show."""
+    rng = np.random.default_rng(0)
+    files = []
+    for _ in range(count):
+        coarse = Image.fromarray(rng.integers(0, 255, (8, 8, 3), np.uint8))
+        buffer = io.BytesIO()
+        coarse.resize((side, side), Image.Resampling.BICUBIC).save(buffer, "JPEG", quality=90)
+        files.append(buffer.getvalue())
+    return files
+
+
+def queue_rate(rounds: int = 3) -> float:
+    """Verdicts a second with 200 images waiting, artefacts saved; the median of some rounds.
+
+    Counted from the first claim to the last row finished, by the rows' own times.
+    """
+    return median(asyncio.run(_round()) for _ in range(rounds))
+
+
+async def _round() -> float:
+    await sync_to_async(_submit)(pictures(IMAGES))
+    consumer = InferenceConsumer([FAST])
+    await consumer.start()
+    try:
+        await _until(_all_done)
+    finally:
+        await consumer.stop()
+    return await sync_to_async(_rate)()
+
+
+def _submit(files: list[bytes]) -> None:
+    user = User.objects.filter(email="bench@localhost").first()
+    user = user or User.objects.create_user("bench@localhost")
+    membership = Membership.objects.select_related("organisation").get(user=user)
+    Detection.objects.all().delete()
+    principal = Principal(user, membership.organisation, membership.role)
+    for number, data in enumerate(files):
+        services.submit(principal=principal, data=data, name=f"{number}.jpg")
+
+
+def _all_done() -> bool:
+    return not StageRun.objects.filter(lane=FAST).exclude(state=StageRun.State.DONE).exists()
+
+
+def _rate() -> float:
+    if (saved := Artefact.objects.count()) != IMAGES:
+        raise RuntimeError(f"{saved} heat maps were saved instead of {IMAGES}.")
+    ends = StageRun.objects.filter(lane=FAST).aggregate(first=Min("started_at"), last=Max("finished_at"))
+    return IMAGES / (ends["last"] - ends["first"]).total_seconds()
+
+
+async def _until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while not await sync_to_async(condition)():
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"Not done within {PATIENCE:.0f} seconds.")
+        await asyncio.sleep(0.05)
+
+
+def measure(model: str, batch: int) -> dict[str, Any]:
+    """The figures of ``manage.py bench`` that need no browser."""
+    from mlcore import timing
+
+    queued = queue_rate()
+    bare = timing.bare_rate(model, batch, IMAGES)
+    return {
+        **timing.one_image(model),
+        "bare_per_second": bare,
+        "queue_per_second": queued,
+        "queue_vs_bare": queued / bare,
+    }
