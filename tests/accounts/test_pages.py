@@ -91,6 +91,12 @@ def test_health(client, monkeypatch):
     assert response.json()["database"] == "unreachable"
 
 
+def test_a_load_balancer_asks_for_health_without_tls(client, settings):
+    settings.SECURE_SSL_REDIRECT = True
+    assert client.get(reverse("health")).status_code == 200
+    assert client.get("/").status_code == 301
+
+
 def test_the_header_offers_every_organisation_and_marks_the_one_at_work(
     member_client, principal, make_organisation, make_member
 ):

@@ -39,6 +39,13 @@ def test_saving_again_founds_no_second_one(make_user):
 
 
 @pytest.mark.django_db
+def test_an_address_has_one_spelling_however_the_user_is_made():
+    user = User(email=" Ada@Herald.example")
+    user.save()
+    assert User.objects.get().email == user.email == "ada@herald.example"
+
+
+@pytest.mark.django_db
 def test_no_user_without_organisation(monkeypatch):
     def broken(**_):
         raise RuntimeError("disk full")
