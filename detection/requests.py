@@ -71,8 +71,10 @@ def uploaded(request: HttpRequest) -> list[UploadedFile[Any]]:
         raise UploadRefused(
             f"At most {settings.MAX_UPLOAD_FILES} files can be sent at once. Send the others after these."
         ) from None
-    except (RequestDataTooBig, MultiPartParserError):
-        raise UploadRefused("The upload arrived damaged. Choose the files again.") from None
+    except (RequestDataTooBig, MultiPartParserError):  # the latter also for names above some 900 bytes
+        raise UploadRefused(
+            "The upload could not be read. Choose the files again; if a name is very long, shorten it first."
+        ) from None
     if not files:
         raise UploadRefused("No file was chosen. Choose one or more images, then send them.")
     return files

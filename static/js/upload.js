@@ -2,12 +2,17 @@
 
 const AT_ONCE = 3;
 
+// The server refuses a part whose headers are longer than 1,024 bytes. The ending stays.
+function shortName(name) {
+  return name.length <= 200 ? name : `${name.slice(0, 180)}…${name.slice(-19)}`;
+}
+
 /** Sends one file; resolves to the server's answer, {detections, refused}, whatever its status. */
 export function send(url, file, token, onProgress) {
   return new Promise((resolve, reject) => {
     const request = new XMLHttpRequest();
     const form = new FormData();
-    form.append("files", file, file.name);
+    form.append("files", file, shortName(file.name));
     request.open("POST", url);
     request.responseType = "json";
     request.setRequestHeader("Accept", "application/json");

@@ -18,7 +18,14 @@ from tests.e2e.product import ROOT, chromium, cifake, product, sign_up
 
 WIDE, NARROW = {"width": 1440, "height": 900}, {"width": 390, "height": 844}
 PHOTO = Path(ultralytics.__file__).parent / "assets/bus.jpg"
-KEPT = {("results", "wide", "light"), ("cifake", "wide", "dark"), ("photo", "wide", "light"), ("history", "wide", "light"), ("photo", "narrow", "dark"), ("results", "narrow", "light")}  # fmt: skip
+KEPT = {
+    ("results", "wide", "light"),
+    ("cifake", "wide", "dark"),
+    ("photo", "wide", "light"),
+    ("history", "wide", "light"),
+    ("photo", "narrow", "dark"),
+    ("results", "narrow", "light"),
+}
 
 
 def main() -> None:
@@ -53,7 +60,9 @@ def fill(page: Page, images: list[Path]) -> dict[str, str]:
     page.wait_for_function(
         "n => document.querySelectorAll('.result[data-status=done]').length === n", arg=count, timeout=120_000
     )
-    links = {card.inner_text(): card.get_attribute("href") or "" for card in page.locator(".result__name a").all()}
+    links = {
+        card.inner_text(): card.get_attribute("href") or "" for card in page.locator(".result__name a").all()
+    }
     origin = check.split("/o/")[0]
     photo = origin + links[PHOTO.name]
     small = origin + links[images[0].name]

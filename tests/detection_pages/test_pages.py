@@ -1,0 +1,252 @@
+"""The pages as the server makes them: complete without a script, and from the state alone."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from django.conf import settings as site
+from django.urls import reverse
+
+from detection import selectors, services
+from detection.early import early_checks
+from detection.models import Detection, StageRun
+from mlcore import imaging, overlay, registry
+from mlcore.errors import ImageRefused
+from tests import hostile
+from tests.accounts.test_pages import assert_framed
+from tests.detection_pages import factory
+
+pytestmark = pytest.mark.django_db
+MARKS = re.compile(r'data-(?:slot|time|if|unless|each)="([\w.]+)"')
+ATTRIBUTES = re.compile(r'data-attr="([^"]+)"')
+
+
+@pytest.fixture
+def shown(member_client, principal):
+    def get(name, *args):
+        response = member_client.get(reverse(name, args=[principal.organisation.slug, *args]))
+        assert response.status_code == 200
+        assert_framed(response.content.decode().replace('application/json"', 'x" src=""'))
+        return response.content.decode()
+
+    return get
+
+
+def text(html: str) -> str:
+    shown = re.sub(r"<template.*?</template>|<(script|style).*?</\1>", "", html, flags=re.S)
+    return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", "", shown))
+
+
+# --- The check page -----------------------------------------------------------------------
+
+
+def test_the_first_visit_explains_itself(shown):
+    html = shown("check")
+    assert "Nothing has been checked yet" in text(html)
+    assert "It is a hint, never a proof." in text(html)
+    assert 'http-equiv="refresh"' not in html
+
+
+def test_results_stand_there_without_a_script(shown, principal):
+    factory.done(principal, "one.jpg", "fake", 0.973)
+    factory.done(principal, "two.jpg", "uncertain", 0.52)
+    words = text(shown("check"))
+    assert "one.jpg Probably AI-generated 97.3 %" in words
+    assert "two.jpg Not sure 52.0 %" in words
+    assert "dog" in words
+
+
+@pytest.mark.parametrize("name", ["check", "history", "detection_detail"])
+def test_pages_reload_by_themselves_only_without_a_script_and_while_waiting(shown, principal, name):
+    args = [factory.waiting(principal).pk] if name == "detection_detail" else []
+    factory.waiting(principal)
+    assert '<noscript><meta http-equiv="refresh" content="3"></noscript>' in shown(name, *args)
+
+
+def test_the_form_is_not_for_auditors(client, principal, make_principal):
+    client.force_login(make_principal("auditor", principal.organisation).user)
+    html = client.get(reverse("check", args=[principal.organisation.slug])).content.decode()
+    assert 'id="upload"' not in html
+    assert "Your role lets you read results" in html
+
+
+def test_names_are_text_and_never_markup(shown, principal):
+    detection = factory.done(principal, "<img src=x alt=y>.jpg")
+    for html in (shown("check"), shown("history"), shown("detection_detail", detection.pk)):
+        assert "<img src=x" not in html
+        assert "&lt;img src=x alt=y&gt;.jpg" in html
+
+
+# --- One result ---------------------------------------------------------------------------
+
+
+def test_a_result_shows_the_whole_state(shown, principal):
+    detection = factory.done(principal, "photo.jpg", "real", 0.027, data=hostile.jpeg(300, 200))
+    state, words = (
+        selectors.state(selectors.get(principal, detection.pk)),
+        text(shown("detection_detail", detection.pk)),
+    )
+    wanted = [
+        state[key] for key in ("verdict_words", "confidence_text", "explanation", "caution", "objects_text")
+    ]
+    wanted += [state["facts"][key] for key in ("sha256", "size_text", "dimensions_text", "format")]
+    wanted += [stage[key] for stage in state["stages"] for key in ("label", "queued_text", "time_text")]
+    wanted += [state["total_text"], state["model"]["sha256"], "dog"]
+    assert [each for each in wanted if not each or each not in words] == []
+
+
+def test_frames_lie_where_the_objects_are(shown, principal):
+    html = shown("detection_detail", factory.done(principal).pk)
+    assert 'viewBox="0 0 48 32"' in html
+    assert '<rect x="4.0" y="5.0" width="16.0" height="25.0"/>' in html
+
+
+def test_small_pictures_get_no_caution(shown, principal):
+    html = shown("detection_detail", factory.done(principal, data=hostile.jpeg(32, 32)).pk)
+    assert re.search(r'data-slot="caution"[^>]*hidden', html)
+    assert 'data-small="yes"' in html
+
+
+def test_the_state_is_there_as_json(member_client, principal):
+    detection = factory.done(principal)
+    url = reverse("detection_detail", args=[principal.organisation.slug, detection.pk])
+    response = member_client.get(url, headers={"accept": "application/json"})
+    assert response.json() == selectors.state(selectors.get(principal, detection.pk))
+    assert "no-store" in response["Cache-Control"]
+    assert "Accept" in response["Vary"]
+
+
+def test_a_failure_gives_its_reason_and_can_be_tried_again(member_client, shown, principal):
+    detection = factory.failed(principal)
+    html = shown("detection_detail", detection.pk)
+    assert "Could not be examined" in text(html)
+    assert "The model process died." in text(html)
+    retry = reverse("detection_retry", args=[principal.organisation.slug, detection.pk])
+    assert f'action="{retry}"' in html
+    assert member_client.get(retry).status_code == 405
+    assert member_client.post(retry).url == reverse(
+        "detection_detail", args=[principal.organisation.slug, detection.pk]
+    )
+    assert set(detection.stage_runs.values_list("state", flat=True)) == {StageRun.State.QUEUED}
+
+
+@pytest.mark.parametrize("name", ["check", "history", "detection_detail"])
+def test_the_browser_finds_every_mark_in_the_state(shown, principal, name):
+    detection = factory.done(principal)
+    state = selectors.state(selectors.get(principal, detection.pk))
+    html = shown(name, *([detection.pk] if name == "detection_detail" else []))
+    paths = set(MARKS.findall(html))
+    for pairs in ATTRIBUTES.findall(html):
+        paths |= {path for pair in pairs.split() for path in pair.split(":")[1].split("|")}
+    inner = {key for part in ("objects", "stages") for key in state[part][0]} | {"file", "detail"}
+    assert [path for path in paths if not found(state, path) and path not in inner] == []
+    assert len(paths) > 6
+
+
+def found(state: dict, path: str) -> bool:
+    for key in path.split("."):
+        if not isinstance(state, dict) or key not in state:
+            return False
+        state = state[key]
+    return True
+
+
+# --- Deleting -----------------------------------------------------------------------------
+
+
+def test_deleting_asks_first(shown, principal):
+    html = shown("detection_delete", factory.done(principal).pk)
+    assert "Delete this result?" in html
+    assert Detection.objects.count() == 1
+
+
+def test_deleting_takes_rows_and_files(
+    member_client, principal, settings, django_capture_on_commit_callbacks
+):
+    gone, kept = factory.done(principal, "gone.jpg"), factory.done(principal, "kept.jpg")
+    url = reverse("detection_delete", args=[principal.organisation.slug, gone.pk])
+    with django_capture_on_commit_callbacks(execute=True):
+        response = member_client.post(url, follow=True)
+    assert response.redirect_chain[0][0] == reverse("history", args=[principal.organisation.slug])
+    assert "gone.jpg was deleted, with all its files." in response.content.decode()
+    assert list(Detection.objects.all()) == [kept]
+    assert len([path for path in Path(settings.MEDIA_ROOT).rglob("*") if path.is_file()]) == 4
+
+
+# --- Words and colours held together ------------------------------------------------------
+
+
+def said(data: bytes, name: str) -> str:
+    with pytest.raises(ImageRefused) as refused:
+        imaging.examine(data, name, imaging.Limits(bytes=imaging.MIB))
+    return str(refused.value)
+
+
+def test_the_browser_says_beforehand_what_the_server_would_say():
+    checks = early_checks(imaging.MIB)
+    assert checks["empty"].replace("{name}", "a.jpg") == said(b"", "a.jpg")
+    large = checks["too_large"].replace("{name}", "a.jpg").replace("{size}", "1.5")
+    assert large == said(bytes(imaging.MIB * 3 // 2), "a.jpg")
+    assert checks["types"]["application/pdf"].replace("{name}", "a.pdf") == said(b"%PDF-1.4", "a.pdf")
+    assert checks["types"]["video/mp4"].startswith("{name} is a video")
+
+
+def test_the_legend_has_the_colours_of_the_map():
+    css = (site.BASE_DIR / "static/css/detection.css").read_text()
+    [gradient] = re.findall(r"linear-gradient\(\s*to right,(.*?)\)", css, re.S)
+    assert re.findall(r"#\w+", gradient) == [f"#{r:02x}{g:02x}{b:02x}" for r, g, b in overlay.ANCHORS]
+
+
+# --- Model card ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", registry.names())
+def test_a_model_card_says_its_limits_first(member_client, name):
+    html = member_client.get(reverse("model_card", args=[name])).content.decode()
+    card = registry.card(name)
+    assert_framed(html)
+    assert html.index("What it cannot do") < html.index("How good it is")
+    assert card["sha256"] in html
+    assert card["command"] in text(html).replace("&#x27;", "'")
+    assert f"{card['metrics']['accuracy']:.4f}" in html
+    assert f"{card['metrics']['confusion']['FAKE']['real']:,}" in text(html)
+
+
+def test_the_curves_are_kept_by_the_browser(member_client):
+    url = reverse("model_curves", args=["paper_cnn"])
+    response = member_client.get(url)
+    assert response["Content-Type"] == "image/png"
+    assert member_client.get(url, headers={"if-none-match": response["ETag"]}).status_code == 304
+
+
+def test_a_card_with_holes_is_still_a_page(member_client, monkeypatch, tmp_path):
+    (tmp_path / "bare").mkdir()
+    (tmp_path / "bare/card.json").write_text(
+        '{"name": "bare", "version": "1", "sha256": "00", "input_size": 32, "thresholds": {}}'
+    )
+    monkeypatch.setattr(registry, "WEIGHTS_DIR", tmp_path)
+    html = member_client.get(reverse("model_card", args=["bare"])).content.decode()
+    assert "Its card names no limits yet." in html
+    assert "Its card holds no measurement yet." in html
+    assert member_client.get(reverse("model_curves", args=["bare"])).status_code == 404
+
+
+@pytest.mark.parametrize("name", ["no_such_model", "Upper", "-"])
+def test_an_unknown_model_is_not_found(member_client, name):
+    assert member_client.get(reverse("model_card", args=[name])).status_code == 404
+
+
+def test_pages_cost_few_queries(member_client, principal, django_assert_max_num_queries):
+    for number in range(12):
+        factory.done(principal, f"{number}.jpg")
+    url = reverse("check", args=[principal.organisation.slug])
+    member_client.get(url)  # the first of a minute also writes down that this session was seen
+    with django_assert_max_num_queries(8):
+        member_client.get(url)
+
+
+def test_the_service_is_asked_through_the_gate(principal, make_principal):
+    with pytest.raises(Exception, match="No Detection matches"):
+        services.delete(principal=make_principal(), pk=factory.done(principal).pk)

@@ -1,0 +1,183 @@
+"""The record: complete, in order, searchable, in pages that stay put, and cheap to read."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from django.urls import reverse
+
+from detection.models import Detection
+from history import selectors
+from tests.accounts.test_pages import assert_framed
+from tests.detection_pages import factory
+
+pytestmark = pytest.mark.django_db
+START = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+@pytest.fixture
+def record(principal):
+    """``record(count, …)``: detections a minute apart, the last one newest."""
+
+    def make(count: int, first: int = 0, **given) -> list[Detection]:
+        base = factory.done(principal, "base.jpg", **given)
+        runs, heat = list(base.stage_runs.all()), base.artefacts.get()
+        made = []
+        for number in range(first, first + count):
+            copy = Detection.objects.get(pk=base.pk)
+            copy.pk, copy.name = None, f"image {number:03}.jpg"
+            copy.id = Detection._meta.pk.get_default()
+            copy.created_at = START + timedelta(minutes=number)
+            copy.save(force_insert=True)
+            for row in (*runs, heat):
+                row.pk, row.detection = None, copy
+                row.save(force_insert=True)
+            made.append(copy)
+        base.delete()
+        return made
+
+    return make
+
+
+@pytest.fixture
+def get(member_client, principal):
+    def fetch(query: str = ""):
+        response = member_client.get(reverse("history", args=[principal.organisation.slug]) + query)
+        assert response.status_code == 200
+        assert_framed(response.content.decode())
+        return response.content.decode()
+
+    return fetch
+
+
+def names(html: str) -> list[str]:
+    return re.findall(r'record__name"><a[^>]*><bdi>([^<]*)', html)
+
+
+def links(html: str) -> dict[str, str]:
+    nav = re.search(r'class="pagination".*?</nav>', html, re.S)
+    found = re.findall(r'<a[^>]*href="([^"]*)"[^>]*>([^<]*)', nav.group() if nav else "")
+    return {text: href.replace("&amp;", "&") for href, text in found}
+
+
+def test_newest_first_in_pages_of_25(get, record):
+    record(60)
+    first = get()
+    second = get(links(first)["Older"])
+    third = get(links(second)["Older"])
+    assert [len(names(page)) for page in (first, second, third)] == [25, 25, 10]
+    shown = names(first) + names(second) + names(third)
+    assert shown == [f"image {n:03}.jpg" for n in reversed(range(60))]
+    assert "Older" not in links(third)
+
+
+def test_pages_stay_put_while_new_images_come_in(get, record):
+    record(50)
+    older = links(get())["Older"]
+    before = names(get(older))
+    Detection.objects.filter(name__lt="image 010").update(created_at=datetime(2099, 1, 1, tzinfo=UTC))
+    Detection.objects.filter(created_at__year=2099).delete()
+    factory_now = record(5, first=200)
+    Detection.objects.filter(pk__in=[each.pk for each in factory_now]).update(
+        created_at=datetime(2099, 1, 1, tzinfo=UTC)
+    )
+    assert names(get(older)) == [name for name in before if name >= "image 010"]
+
+
+def test_sixty_rows_cost_no_more_than_eight_queries(get, record, django_assert_max_num_queries):
+    record(60)
+    get()  # the first of a minute also writes down that this session was seen
+    with django_assert_max_num_queries(8):
+        get()
+
+
+def test_the_verdict_filters_and_the_tabs_count(get, record):
+    record(3)
+    record(2, first=10, verdict="real", p_fake=0.02)
+    record(1, first=20, verdict="uncertain", p_fake=0.5)
+    html = get("?verdict=real")
+    assert names(html) == ["image 011.jpg", "image 010.jpg"]
+    tabs = re.findall(r'(?:aria-current="page")?>([^<>]+) <span class="tabs__count">(\d+)', html)
+    assert tabs == [
+        ("All", "6"),
+        ("Probably AI-generated", "3"),
+        ("Probably a real photo", "2"),
+        ("Not sure", "1"),
+    ]
+    current = re.findall(
+        r'<a href="([^"]*)" aria-current="page">', re.search('(?s)<nav class="tabs".*?</nav>', html)[0]
+    )
+    assert current == ["?verdict=real&amp;q="]
+
+
+def test_search_looks_into_names_and_is_kept_by_tabs_and_pages(get, record):
+    record(40)
+    assert names(get("?q=MAGE 00")) == [f"image 00{n}.jpg" for n in reversed(range(10))]
+    html = get("?q=image&verdict=fake")
+    assert 'value="image"' in html
+    assert "verdict=fake&q=image&" in links(html)["Older"]
+    assert '?verdict=real&amp;q=image"' in html
+
+
+def test_what_does_not_match_can_be_reset(get, record, principal):
+    record(1)
+    html = get("?q=<b>nothing")
+    assert "Nothing matches" in html
+    assert "&lt;b&gt;nothing" in html
+    assert "<b>nothing" not in html
+    assert f'href="{reverse("history", args=[principal.organisation.slug])}">Show everything' in html
+
+
+def test_nothing_yet(get, principal):
+    html = get()
+    assert "Nothing has been checked yet" in html
+    assert reverse("check", args=[principal.organisation.slug]) in html
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        *("?page=99", "?page=0", "?page=-1", "?page=x", "?verdict=%00", "?q=%00", "?q=" + "y" * 3000),
+        *("?until=yesterday", "?until=2026-99-99T00:00:00Z", "?until=2026-01-01"),
+    ],
+)
+def test_addresses_that_make_no_sense_still_give_a_page(get, record, query):
+    record(2)
+    get(query)
+
+
+def test_percent_and_underscore_are_only_letters(get, record):
+    record(3)
+    assert names(get("?q=%25")) == []
+    assert names(get("?q=_")) == []
+
+
+def test_each_row_tells_all(get, record, principal):
+    [detection] = record(1)
+    row = re.search(r'<tr class="record".*?</tr>', get(), re.S)[0]
+    words = re.sub(r"\s+", " ", re.sub("<[^>]+>", "", row))
+    for part in ("image 000.jpg", "Probably AI-generated", "97.3 %", str(principal.user)):
+        assert part in words
+    assert f'datetime="{detection.created_at.isoformat()}"' in row
+    assert reverse("detection_delete", args=[principal.organisation.slug, detection.pk]) in row
+
+
+def test_auditors_see_no_delete(client, principal, make_principal, record):
+    record(1)
+    client.force_login(make_principal("auditor", principal.organisation).user)
+    html = client.get(reverse("history", args=[principal.organisation.slug])).content.decode()
+    assert "/delete/" not in html
+
+
+def test_other_organisations_rows_are_not_there(get, record, make_principal):
+    record(1)
+    factory.done(make_principal(), "secret.jpg")
+    assert names(get()) == ["image 000.jpg"]
+    assert names(get("?q=secret")) == []
+
+
+def test_until_survives_an_address_that_lost_its_plus():
+    asked = selectors.filters({"until": "2026-01-01T10:00:00 00:00"})
+    assert asked.until == datetime(2026, 1, 1, 10, tzinfo=UTC)
