@@ -157,6 +157,8 @@ def _exported(weights: Path, runtime: str, folder: Path) -> YOLO | None:
 def _quieten() -> None:
     """Must come before Ultralytics is imported, as it reads these once, at import."""
     os.environ.update(YOLO_AUTOINSTALL="false", YOLO_OFFLINE="true", YOLO_VERBOSE="false")
+    # Prediction is on the processor; looking for graphics cards warns where there are none.
+    os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")
     os.environ.setdefault("YOLO_CONFIG_DIR", str(Path(tempfile.gettempdir()) / "cifake-ultralytics"))
 
 
