@@ -1,0 +1,93 @@
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from detection import lane, queue, results, services
+from detection.inference import InferenceConsumer
+from detection.models import Detection, StageRun
+from tests.detection.toy_stages import verdict
+from tests.hostile import png
+
+PATIENCE = 60.0  # seconds; only a broken test waits that long
+
+
+def eventually(check: Callable[[], object], patience: float = PATIENCE) -> object:
+    """Waits for a row or a process to get there; fails with what was seen last."""
+    end = time.monotonic() + patience
+    while not (seen := check()):
+        assert time.monotonic() < end, f"still {seen!r} after {patience} s"
+        time.sleep(0.02)
+    return seen
+
+
+@pytest.fixture
+def submit(principal) -> Callable[..., Detection]:
+    """``submit(name=…, data=…, principal=…)``: a detection waiting in the queue."""
+
+    def make(name: str = "cat.png", data: bytes | None = None, principal=principal) -> Detection:
+        return services.submit(principal=principal, data=data or png(), name=name)
+
+    return make
+
+
+@pytest.fixture
+def toy(settings) -> None:
+    settings.STAGES_MODULE = "tests.detection.toy_stages"
+    settings.RETRY_SECONDS = 0.05
+
+
+def finish(lane: str = "fast") -> list:
+    """Claims a batch and saves toy verdicts for it, without a process."""
+    claim = queue.claim(lane)
+    assert claim is not None
+    return results.save(claim, [verdict_outcome() for _ in claim.runs], 12.5)
+
+
+def verdict_outcome():
+    from PIL import Image
+
+    from mlcore.contracts import ImageFacts, Picture
+
+    facts = ImageFacts("PNG", "image/png", 1, "", 20, 20, "RGB", 1, 1)
+    return verdict(Picture(Image.new("RGB", (20, 20)), facts))
+
+
+def run_of(detection: Detection, stage: str = "verdict") -> StageRun:
+    return StageRun.objects.get(detection=detection, stage=stage)
+
+
+@contextmanager
+def running_consumer(*lanes: str) -> Iterator[InferenceConsumer]:
+    """A whole InferenceConsumer with its spawned process, in a thread with a loop of its own."""
+    started, stop = threading.Event(), threading.Event()
+    made: list[InferenceConsumer] = []
+
+    async def main() -> None:
+        consumer = InferenceConsumer(lanes or ("fast", "slow"))
+        made.append(consumer)
+        await consumer.start()
+        started.set()
+        await asyncio.to_thread(stop.wait)
+        await consumer.stop()
+
+    thread = threading.Thread(target=asyncio.run, args=(main(),))
+    thread.start()
+    try:
+        assert started.wait(PATIENCE)
+        yield made[0]
+    finally:
+        stop.set()
+        thread.join(PATIENCE)
+        assert not thread.is_alive(), "the consumer does not stop"
+
+
+@pytest.fixture
+def quick_polls(monkeypatch) -> None:
+    """The in-memory channel layer does not cross threads, so here the consumer finds work by polling."""
+    monkeypatch.setattr(lane, "POLL_SECONDS", 0.05)

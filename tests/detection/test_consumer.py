@@ -1,0 +1,180 @@
+"""The whole InferenceConsumer with real (toy) model processes: kills, hangs, lanes, a clean stop."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+
+import pytest
+from asgiref.sync import sync_to_async
+from django.utils import timezone
+
+from detection import lane, services
+from detection.inference import InferenceConsumer
+from detection.models import Artefact, Detection, StageRun
+from tests.detection.conftest import PATIENCE, eventually, run_of, running_consumer
+from tests.detection.test_model_process import gone
+from tests.detection.toy_stages import HANG, KILL
+from tests.hostile import png
+
+pytestmark = [
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.usefixtures("toy", "quick_polls"),
+]
+
+
+def states(stage: str = "verdict") -> dict[str, str]:
+    runs = StageRun.objects.filter(stage=stage).select_related("detection")
+    return {run.detection.name: run.state for run in runs}
+
+
+def over(stage: str = "verdict") -> bool:
+    return not StageRun.objects.filter(stage=stage).exclude(state__in=StageRun.FINAL).exists()
+
+
+def test_everything_queued_gets_done_once(submit):
+    for number in range(30):
+        submit(f"{number}.png")
+    with running_consumer("fast"):
+        eventually(over)
+    assert set(states().values()) == {"done"}
+    assert set(StageRun.objects.filter(stage="verdict").values_list("attempts", flat=True)) == {1}
+    assert Artefact.objects.count() == 30
+
+
+def test_a_killer_is_tried_alone_then_failed_and_its_batch_succeeds(submit):
+    for number in range(5):
+        submit(f"{number}.png")
+    submit("killer.png", png(*KILL))
+    with running_consumer("fast"):
+        eventually(over)
+    assert states().pop("killer.png") == "failed"
+    assert [state for name, state in states().items() if name != "killer.png"] == ["done"] * 5
+    attempts = dict(StageRun.objects.filter(stage="verdict").values_list("detection__name", "attempts"))
+    assert attempts.pop("killer.png") == 4
+    assert set(attempts.values()) == {2}  # once with the killer, once alone
+    failed = StageRun.objects.get(stage="verdict", state="failed")
+    assert failed.error_code == "model_process_died"
+
+
+def test_a_hanging_picture_is_cut_off_and_failed(submit, settings):
+    settings.STAGE_TIMEOUT_SECONDS = 0.3
+    hanging, innocent = submit("hanging.png", png(*HANG)), submit("innocent.png")
+    with running_consumer("fast"):
+        eventually(over)
+    assert (run_of(hanging).state, run_of(hanging).error_code) == ("failed", "timed_out")
+    assert run_of(innocent).state == "done"
+
+
+def test_the_process_is_replaced_when_it_is_killed_while_idle(submit):
+    with running_consumer("fast") as consumer:
+        (fast,) = consumer.lanes
+        eventually(fast.ready.is_set)
+        first = fast.pid
+        os.kill(first, signal.SIGKILL)
+        eventually(lambda: fast.pid not in (None, first))  # before there is any work
+        submit()
+        eventually(over)
+    assert run_of(Detection.objects.get()).attempts == 1
+
+
+def test_a_hanging_slow_lane_does_not_delay_verdicts(submit, settings):
+    (settings.DATA_DIR / "toy_weights").touch()
+    with running_consumer() as consumer:
+        _, slow = consumer.lanes
+        eventually(slow.ready.is_set)
+        os.kill(slow.pid, signal.SIGSTOP)
+        try:
+            for number in range(10):
+                submit(f"{number}.png")
+            eventually(over)
+            assert not over("objects")
+        finally:
+            os.kill(slow.pid, signal.SIGCONT)
+        eventually(lambda: over("objects"))
+    assert set(states("objects").values()) == {"done"}
+
+
+def test_missing_weights_skip_the_stage_and_complete_the_detection(submit):
+    detection = submit()
+    with running_consumer():
+        eventually(lambda: over() and over("objects"))
+    run = run_of(detection, "objects")
+    assert (run.state, run.remedy) == ("skipped", "Put toy_weights into the data folder.")
+    detection.refresh_from_db()
+    assert detection.completed_at is not None
+
+
+def test_a_missing_file_fails_its_own_row_only(submit):
+    lost, kept = submit("lost.png"), submit("kept.png")
+    lost.original.storage.delete(lost.original.name)
+    with running_consumer("fast"):
+        eventually(over)
+    assert (run_of(lost).state, run_of(lost).error_code) == ("failed", "missing_file")
+    assert run_of(kept).state == "done"
+
+
+def test_leases_are_kept_while_a_batch_takes_long(submit, settings):
+    settings.LEASE_SECONDS = 0.3
+    detection = submit("slow.png", png(*HANG))
+    with running_consumer("fast") as consumer:
+        eventually(lambda: run_of(detection).state == "running")
+        first = run_of(detection)
+        eventually(lambda: timezone.now() > first.lease_until)
+        eventually(lambda: run_of(detection).lease_until > timezone.now())
+        assert run_of(detection).token == first.token
+        for each in consumer.lanes:
+            each.stop()
+            each.abort()
+
+
+def test_stopping_gives_back_what_hangs(submit, monkeypatch):
+    monkeypatch.setattr("detection.inference.STOP_SECONDS", 0.2)
+    detection = submit("hanging.png", png(*HANG))
+    with running_consumer("fast") as consumer:
+        eventually(lambda: run_of(detection).state == "running")
+        pid = consumer.lanes[0].pid
+    run = run_of(detection)
+    assert (run.state, run.attempts, run.token) == ("queued", 0, None)
+    assert gone(pid)
+
+
+async def test_a_submission_wakes_the_consumer_without_a_poll(principal, monkeypatch):
+    """Web and consumer in one loop, as in ``serve``; polling would come after the test's patience."""
+    monkeypatch.setattr(lane, "POLL_SECONDS", 10 * PATIENCE)
+    consumer = InferenceConsumer(["fast"])
+    await consumer.start()
+    try:
+        async with asyncio.timeout(PATIENCE):
+            await consumer.lanes[0].ready.wait()
+            for number in range(3):
+                await sync_to_async(services.submit)(principal=principal, data=png(), name=f"{number}.png")
+                while not await sync_to_async(over)():
+                    await asyncio.sleep(0.01)
+    finally:
+        await consumer.stop()
+
+
+@pytest.mark.parametrize("broken", ["claim", "save"])
+def test_a_database_that_fails_for_a_moment_loses_nothing(submit, monkeypatch, broken):
+    from django.db import OperationalError
+
+    from detection import queue, results
+
+    module = queue if broken == "claim" else results
+    real, calls = getattr(module, broken), []
+
+    def flaky(*args):
+        calls.append(args)
+        if len(calls) == 1:
+            raise OperationalError("the database has gone away")
+        return real(*args)
+
+    monkeypatch.setattr(module, broken, flaky)
+    monkeypatch.setattr(lane, "PAUSE_SECONDS", 0.01)
+    detection = submit()
+    with running_consumer("fast"):
+        eventually(over)
+    assert run_of(detection).attempts == 1
+    assert Artefact.objects.count() == 1

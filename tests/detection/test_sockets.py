@@ -1,0 +1,264 @@
+"""DetectionConsumer: who may listen, and that what arrives is whole, newest and one's own."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+
+import pytest
+from asgiref.sync import sync_to_async
+from asgiref.testing import ApplicationCommunicator
+from django.conf import settings as django_settings
+
+from accounts.models import Membership
+from cifake_site.asgi import build
+from detection import push, services, sockets
+from detection.models import Detection
+from tests.detection.conftest import PATIENCE, finish
+from tests.hostile import png
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("toy")]
+
+ORIGIN = "http://localhost:8000"
+application = build(consumer=False)
+
+
+@pytest.fixture
+def long_timer(monkeypatch):
+    """Whatever arrives in these tests was pushed."""
+    monkeypatch.setattr(sockets, "REREAD_SECONDS", 10 * PATIENCE)
+
+
+@pytest.fixture
+def short_timer(monkeypatch):
+    monkeypatch.setattr(sockets, "REREAD_SECONDS", 0.05)
+
+
+@pytest.fixture
+def cookie(client, principal) -> str:
+    client.force_login(principal.user)
+    return session_of(client)
+
+
+def session_of(client) -> str:
+    return client.cookies[django_settings.SESSION_COOKIE_NAME].value
+
+
+class Browser:
+    """A WebSocket client. (Channels' own comes with a whole second server, daphne.)"""
+
+    def __init__(self, path: str, cookie: str = "", origin: str | None = ORIGIN) -> None:
+        headers = [(b"host", b"localhost:8000")]
+        if origin:
+            headers.append((b"origin", origin.encode()))
+        if cookie:
+            headers.append((b"cookie", f"{django_settings.SESSION_COOKIE_NAME}={cookie}".encode()))
+        scope = {
+            "type": "websocket",
+            "path": path,
+            "query_string": b"",
+            "headers": headers,
+            "subprotocols": [],
+        }
+        self.socket = ApplicationCommunicator(application, scope)
+
+    async def __aenter__(self) -> Browser:
+        await self.socket.send_input({"type": "websocket.connect"})
+        answer = await self.socket.receive_output(PATIENCE)
+        self.connected = answer["type"] == "websocket.accept"
+        return self
+
+    async def __aexit__(self, *args) -> None:
+        await self.socket.send_input({"type": "websocket.disconnect", "code": 1000})
+        await self.socket.wait(PATIENCE)
+
+    async def say(self, text: str) -> None:
+        await self.socket.send_input({"type": "websocket.receive", "text": text})
+
+    async def hear(self) -> dict:
+        message = await self.socket.receive_output(PATIENCE)
+        assert message["type"] == "websocket.send", message
+        return json.loads(message["text"])
+
+    async def closed(self) -> int:
+        while (message := await self.socket.receive_output(PATIENCE))["type"] != "websocket.close":
+            pass
+        return message["code"]
+
+
+def stream(principal) -> str:
+    return f"/ws/o/{principal.organisation.slug}/detections/"
+
+
+def one(principal, pk) -> str:
+    return f"{stream(principal)}{pk}/"
+
+
+async def connects(browser: Browser) -> bool:
+    async with browser:
+        return browser.connected
+
+
+async def announced_finish() -> None:
+    await push.announce(await sync_to_async(finish)())
+
+
+class TestWhoMayListen:
+    async def test_a_member(self, principal, cookie):
+        assert await connects(Browser(stream(principal), cookie))
+
+    async def test_not_an_anonymous_visitor(self, principal):
+        assert not await connects(Browser(stream(principal)))
+
+    async def test_not_with_a_made_up_session(self, principal):
+        assert not await connects(Browser(stream(principal), "x" * 32))
+
+    @pytest.mark.parametrize("single", [False, True])
+    async def test_not_an_outsider(self, principal, make_principal, submit, client, single):
+        other = await sync_to_async(make_principal)()
+        await sync_to_async(client.force_login)(other.user)
+        detection = await sync_to_async(submit)()
+        path = one(principal, detection.pk) if single else stream(principal)
+        assert not await connects(Browser(path, session_of(client)))
+
+    async def test_not_another_organisations_detection_under_ones_own_name(
+        self, principal, make_principal, submit, cookie
+    ):
+        other = await sync_to_async(make_principal)()
+        detection = await sync_to_async(submit)(principal=other)
+        assert not await connects(Browser(one(principal, detection.pk), cookie))
+
+    @pytest.mark.parametrize("origin", ["https://evil.example", None])
+    async def test_not_from_another_site(self, principal, cookie, origin):
+        assert not await connects(Browser(stream(principal), cookie, origin))
+
+    async def test_not_at_another_address(self, cookie):
+        assert not await connects(Browser("/ws/nonsense/", cookie))
+        assert not await connects(Browser("/ws/o/no-such-organisation/detections/", cookie))
+
+    @pytest.mark.parametrize("ending", ["membership", "account", "session"])
+    async def test_not_any_longer(self, principal, cookie, short_timer, client, ending):
+        async with Browser(stream(principal), cookie) as browser:
+            assert browser.connected
+            if ending == "membership":
+                await Membership.objects.filter(user=principal.user).adelete()
+            elif ending == "account":
+                principal.user.is_active = False
+                await principal.user.asave()
+            else:
+                await sync_to_async(client.logout)()
+            assert await browser.closed() == sockets.NO_LONGER_YOURS
+
+
+@pytest.mark.usefixtures("long_timer")
+class TestPush:
+    async def test_one_detection_from_its_state_on_connect_to_its_verdict(self, principal, cookie, submit):
+        detection = await sync_to_async(submit)()
+        async with Browser(one(principal, detection.pk), cookie) as browser:
+            first = await browser.hear()
+            assert (first["type"], first["detection"]["status"]) == ("detection", "waiting")
+            await announced_finish()
+            second = await browser.hear()
+            assert second["detection"]["verdict"] == "fake"
+            assert second["version"] == second["detection"]["version"] > first["version"]
+
+    async def test_a_submission_arrives_in_the_organisations_stream_of_every_member(
+        self, principal, make_principal, cookie, client
+    ):
+        colleague = await sync_to_async(make_principal)("member", principal.organisation)
+        await sync_to_async(client.force_login)(colleague.user)
+        async with Browser(stream(principal), session_of(client)) as browser:
+            await sync_to_async(services.submit)(principal=principal, data=png(), name="cat.png")
+            assert (await browser.hear())["detection"]["name"] == "cat.png"
+
+    async def test_nothing_of_another_organisation_arrives(self, principal, make_principal, cookie):
+        other = await sync_to_async(make_principal)()
+        async with Browser(stream(principal), cookie) as browser:
+            for submitter, name in ((other, "theirs.png"), (principal, "ours.png")):
+                await sync_to_async(services.submit)(principal=submitter, data=png(), name=name)
+            assert (await browser.hear())["detection"]["name"] == "ours.png"
+
+    async def test_a_late_joiner_gets_what_is_under_way(self, principal, cookie, submit):
+        await sync_to_async(submit)("under way.png")
+        async with Browser(stream(principal), cookie) as browser:
+            assert (await browser.hear())["detection"]["name"] == "under way.png"
+
+    async def test_watching_asks_for_the_current_state_of_ones_own_only(
+        self, principal, make_principal, cookie, submit
+    ):
+        other = await sync_to_async(make_principal)()
+        mine = await sync_to_async(submit)("mine.png")
+        theirs = await sync_to_async(submit)("theirs.png", principal=other)
+        await Detection.objects.aupdate(completed_at=mine.created_at)  # so that none is under way
+        async with Browser(stream(principal), cookie) as browser:
+            await browser.say(json.dumps({"type": "watch", "ids": [str(mine.pk), str(theirs.pk)]}))
+            assert (await browser.hear())["detection"]["name"] == "mine.png"
+            assert await browser.hear() == {"type": "deleted", "id": str(theirs.pk)}
+
+    @pytest.mark.parametrize(
+        "nonsense", ["", "{", "[]", "null", '{"type":"watch"}', '{"type":"watch","ids":[1]}', '{"ids":["x"]}']
+    )
+    async def test_nonsense_from_a_browser_is_ignored(self, principal, cookie, nonsense):
+        async with Browser(stream(principal), cookie) as browser:
+            await browser.say(nonsense)
+            await sync_to_async(services.submit)(principal=principal, data=png(), name="cat.png")
+            assert (await browser.hear())["detection"]["name"] == "cat.png"
+
+    async def test_a_deletion_is_told(self, principal, cookie, submit):
+        detection = await sync_to_async(submit)()
+        async with Browser(one(principal, detection.pk), cookie) as browser:
+            await browser.hear()
+            await sync_to_async(services.delete)(principal=principal, pk=detection.pk)
+            assert await browser.hear() == {"type": "deleted", "id": str(detection.pk)}
+
+    async def test_versions_only_rise_and_the_last_is_the_truth(self, principal, cookie, submit):
+        """A burst of pushes, old ones among them, never shows an older state after a newer one."""
+        detection = await sync_to_async(submit)()
+        async with Browser(stream(principal), cookie) as browser:
+            seen = [(await browser.hear())["version"]]
+            change = push.Change(detection.pk, principal.organisation.pk)
+            for _ in range(5):
+                await sync_to_async(services.bump)([detection.pk])
+                await asyncio.gather(*(push.announce([change]) for _ in range(3)))
+            while seen[-1] < 6:
+                seen.append((await browser.hear())["version"])
+            assert seen == sorted(set(seen))
+
+
+@pytest.mark.usefixtures("short_timer")
+class TestLostPushes:
+    """Nothing is announced in these tests: the timer finds it."""
+
+    @pytest.mark.parametrize("single", [False, True])
+    async def test_a_changed_state_still_arrives(self, principal, cookie, submit, single):
+        detection = await sync_to_async(submit)()
+        path = one(principal, detection.pk) if single else stream(principal)
+        async with Browser(path, cookie) as browser:
+            await browser.hear()
+            await sync_to_async(finish)()
+            while not (state := (await browser.hear())["detection"])["verdict"]:
+                pass
+            assert state["verdict_words"] == "Probably AI-generated"
+
+    async def test_a_new_detection_still_arrives(self, principal, cookie, monkeypatch):
+        monkeypatch.setattr(push, "queued", lambda changes: None)
+        async with Browser(stream(principal), cookie) as browser:
+            await sync_to_async(services.submit)(principal=principal, data=png(), name="cat.png")
+            assert (await browser.hear())["detection"]["name"] == "cat.png"
+
+    async def test_a_deletion_is_still_told(self, principal, cookie, submit):
+        detection = await sync_to_async(submit)()
+        async with Browser(one(principal, detection.pk), cookie) as browser:
+            await browser.hear()
+            await Detection.objects.all().adelete()
+            assert await browser.hear() == {"type": "deleted", "id": str(detection.pk)}
+
+
+async def test_a_channel_layer_that_is_down_loses_no_submission(principal, monkeypatch):
+    class Down:
+        async def group_send(self, group, message):
+            raise ConnectionError("no Redis here")
+
+    monkeypatch.setattr(push, "get_channel_layer", Down)
+    detection = await sync_to_async(services.submit)(principal=principal, data=png(), name="cat.png")
+    assert await Detection.objects.filter(pk=detection.pk).aexists()

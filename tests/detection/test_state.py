@@ -1,0 +1,199 @@
+"""The one shape that page, WebSocket and API show, and its sentences."""
+
+from __future__ import annotations
+
+import io
+
+import pytest
+from django.http import Http404
+from PIL import Image
+
+from detection import queue, results, selectors, services, wording
+from detection.models import StageRun
+from detection.stages import Outcome
+from detection.work import Failure
+from mlcore.contracts import Skipped
+from tests.detection.conftest import finish
+from tests.hostile import ODD, jpeg, png
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("toy")]
+
+KEYS = {
+    "id", "version", "name", "organisation", "created_at", "submitted_by", "url", "status", "verdict",
+    "verdict_words", "confidence", "confidence_text", "p_fake", "explanation", "caution", "facts", "notes",
+    "model", "files", "objects", "stages", "total_ms", "total_text",
+}  # fmt: skip
+OBJECTS = Outcome({"objects": [{"name": "cat", "score": 0.9, "box": [1.0, 2.0, 3.0, 4.0]}]})
+
+
+def state_of(principal, detection) -> dict:
+    return selectors.state(selectors.get(principal, detection.pk))
+
+
+def answer(lane: str, what) -> None:
+    claim = queue.claim(lane)
+    results.save(claim, [what] * len(claim.runs), 5.0)
+
+
+def test_the_life_of_a_detection_as_people_see_it(submit, principal):
+    detection = submit()
+    waiting = state_of(principal, detection)
+    assert set(waiting) >= KEYS
+    assert (waiting["status"], waiting["verdict"], waiting["verdict_words"]) == (
+        "waiting", "", "Waiting for the model…",
+    )  # fmt: skip
+    assert waiting["files"]["heatmap"] is None
+    assert waiting["model"] is None
+
+    claim = queue.claim("fast")
+    assert state_of(principal, detection)["status"] == "working"
+    queue.give_back(claim)
+    finish()
+    judged = state_of(principal, detection)
+    assert (judged["status"], judged["verdict_words"]) == ("working", "Probably AI-generated")
+    assert judged["confidence_text"] == "87.5 %"
+    assert "87.5 %" in judged["explanation"]
+    assert judged["files"]["heatmap"].endswith(f"{detection.pk}/files/heatmap/")
+    assert judged["model"]["name"] == "toy"
+    assert judged["total_ms"] is None
+
+    answer("slow", OBJECTS)
+    done = state_of(principal, detection)
+    assert done["status"] == "done"
+    assert done["objects"] == [
+        {"name": "cat", "score": 0.9, "box": [1.0, 2.0, 3.0, 4.0], "score_text": "90.0 %"}
+    ]
+    assert [(stage["stage"], stage["state_words"]) for stage in done["stages"]] == [
+        ("verdict", "Done"), ("objects", "Done"),
+    ]  # fmt: skip
+    assert done["total_ms"] > 0
+    assert waiting["version"] < judged["version"] < done["version"]
+
+
+def test_no_verdict_is_failed_and_says_so(submit, principal):
+    detection = submit()
+    answer("fast", Failure("stage_error", "It broke.", final=True))
+    answer("slow", OBJECTS)
+    failed = state_of(principal, detection)
+    assert (failed["status"], failed["verdict_words"]) == ("failed", "Could not be examined")
+    assert failed["stages"][0]["error"] == "It broke."
+    assert failed["objects"]
+
+
+def test_a_skipped_stage_gives_its_remedy_and_counts_as_done(submit, principal):
+    detection = submit()
+    finish()
+    answer("slow", Skipped("No weights.", "Put them there."))
+    state = state_of(principal, detection)
+    assert state["status"] == "done"
+    assert (state["stages"][1]["error"], state["stages"][1]["remedy"]) == ("No weights.", "Put them there.")
+
+
+def test_caution_for_pictures_larger_than_the_model_knows(submit, principal):
+    small = submit("small.png", png(64, 64))
+    large = submit("large.png", png(65, 40))
+    assert state_of(principal, small)["caution"] == ""
+    assert "65 × 40" in state_of(principal, large)["caution"]
+
+
+def test_notes_of_the_intake_are_told(submit, principal):
+    detection = submit("moving.gif", ODD["animated.gif"]())
+    state = state_of(principal, detection)
+    assert state["notes"] == state["facts"]["notes"]
+    assert "frames" in state["notes"][0]
+
+
+def test_a_submitter_who_left_is_no_error(submit, principal):
+    detection = submit()
+    principal.user.delete()
+    assert state_of(principal, detection)["submitted_by"] == ""
+
+
+@pytest.mark.parametrize("count", [1, 6])
+def test_lists_need_a_fixed_number_of_queries(submit, principal, django_assert_num_queries, count):
+    for number in range(count):
+        submit(f"{number}.png")
+    finish()
+    with django_assert_num_queries(3):
+        states = [selectors.state(each) for each in selectors.history(principal)]
+    assert len(states) == count
+
+
+def test_history_is_newest_first_and_filtered(submit, principal):
+    judged, waiting = submit("Judged cat.png"), None
+    finish()
+    waiting = submit("waiting CAT.png")
+    submit("dog.png")
+    assert [each.name for each in selectors.history(principal, search="cat")] == [waiting.name, judged.name]
+    assert list(selectors.history(principal, verdict="fake")) == [judged]
+    assert not selectors.history(principal, verdict="real")
+    assert len(selectors.recent(principal, 2)) == 2
+
+
+def test_files_leave_with_their_type_and_a_safe_name(submit, principal):
+    data = jpeg(700, 500)
+    detection = submit("holiday.jpg", data)
+    original = selectors.open_file(principal, detection.pk, "original")
+    assert (original.file.read(), original.mime, original.name) == (data, "image/jpeg", "holiday.jpg")
+    thumbnail = selectors.open_file(principal, detection.pk, "thumbnail")
+    assert Image.open(thumbnail.file).size == (256, 183)
+    assert thumbnail.etag != original.etag
+
+
+def test_the_overlay_is_drawn_at_the_originals_size(submit, principal):
+    detection = submit("turned.jpg", ODD["turned.jpg"]())
+    with pytest.raises(Http404):
+        selectors.open_file(principal, detection.pk, "overlay")
+    finish()
+    overlay = selectors.open_file(principal, detection.pk, "overlay")
+    image = Image.open(io.BytesIO(overlay.file.read()))
+    assert (image.format, image.size) == ("PNG", (32, 48))
+
+
+@pytest.mark.parametrize("kind", ["heatmap", "nonsense", "../original"])
+def test_what_is_not_there_is_not_found(submit, principal, kind):
+    with pytest.raises(Http404):
+        selectors.open_file(principal, submit().pk, kind)
+
+
+def test_a_stage_that_left_the_list_keeps_its_place_in_the_record(submit, principal):
+    detection = submit()
+    StageRun.objects.create(detection=detection, stage="retired", lane="slow", state="done")
+    assert [each["label"] for each in state_of(principal, detection)["stages"]][-1] == "retired"
+
+
+@pytest.mark.parametrize(
+    ("share", "words"),
+    [
+        (0.973, "97.3 %"),
+        (0.9999, "> 99.9 %"),
+        (1.0, "> 99.9 %"),
+        (0.0, "< 0.1 %"),
+        (0.5, "50.0 %"),
+        (None, ""),
+    ],
+)
+def test_percentages_never_claim_certainty(share, words):
+    assert wording.percent(share) == words
+
+
+@pytest.mark.parametrize(
+    ("milliseconds", "words"), [(0.2, "1 ms"), (12.3, "12 ms"), (1234, "1.2 s"), (75_000, "1 min 15 s")]
+)
+def test_durations(milliseconds, words):
+    assert wording.duration(milliseconds) == words
+
+
+@pytest.mark.parametrize(
+    ("verdict", "p_fake", "chance"),
+    [("fake", 0.9, "90.0 %"), ("real", 0.2, "80.0 %"), ("uncertain", 0.55, "45.0 %")],
+)
+def test_the_sentence_gives_the_chance_of_what_was_announced(submit, verdict, p_fake, chance):
+    detection = submit()
+    detection.verdict, detection.p_fake = verdict, p_fake
+    assert chance in wording.explanation(detection, failed=False)
+
+
+def test_submitting_alone_never_says_done(principal):
+    detection = services.submit(principal=principal, data=png(), name="cat.png")
+    assert selectors.state(detection)["status"] == "waiting"

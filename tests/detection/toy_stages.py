@@ -1,0 +1,60 @@
+"""Stages without a model, for tests that need a real model process but not a real verdict.
+
+The picture's name says what shall happen, so that a test can send any mixture in one batch.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import signal
+import threading
+
+from PIL import Image
+
+from detection.stages import FAST, SLOW, Options, Outcome, Run, Stage
+from mlcore.contracts import Picture
+from mlcore.errors import ObjectsUnavailable
+
+MODEL = {"name": "toy", "version": "1", "sha256": "0" * 64}
+KILL = (8, 9)  # width and height of a picture that kills its process, whatever its name
+HANG, RAISE = (8, 10), (8, 11)
+
+
+def load_verdict(options: Options) -> Run:
+    return lambda pictures: [verdict(each) for each in pictures]
+
+
+def verdict(picture: Picture) -> Outcome:
+    size = picture.image.size
+    if size == KILL:
+        os.kill(os.getpid(), signal.SIGKILL)
+    if size == HANG:
+        threading.Event().wait()
+    if size == RAISE:
+        raise RuntimeError("the toy stage was told to fail")
+    numbers = {"verdict": "fake", "p_fake": 0.875, "confidence": 0.875}
+    return Outcome(
+        result={**numbers, "model": MODEL, "heatmap": {"rows": [[0.0, 1.0], [0.5, 0.25]]}},
+        artefacts={"heatmap": png()},
+        headline={**numbers, **{f"model_{key}": value for key, value in MODEL.items()}},
+    )
+
+
+def png() -> bytes:
+    out = io.BytesIO()
+    Image.new("RGB", (4, 4), "blue").save(out, "PNG")
+    return out.getvalue()
+
+
+def load_objects(options: Options) -> Run:
+    if not (options.data_dir / "toy_weights").exists():
+        raise ObjectsUnavailable("Put toy_weights into the data folder.")
+    found = {"objects": [{"name": "cat", "score": 0.9, "box": [1.0, 2.0, 3.0, 4.0]}], "model": MODEL}
+    return lambda pictures: [Outcome(found) for _ in pictures]
+
+
+STAGES = [
+    Stage("verdict", "Verdict and heat map", FAST, 8, load_verdict),
+    Stage("objects", "Objects in the scene", SLOW, 2, load_objects),
+]
