@@ -59,16 +59,18 @@ def blend(picture: Picture, heatmap: NDArray[np.float32], opacity: float = 0.5) 
 def draw_objects(image: Image.Image, objects: Iterable[DetectedObject]) -> Image.Image:
     """A copy with a box around each object, and its name and score where there is room.
 
-    ``box`` is in pixels of ``image``. Black around white shows on any ground.
+    ``box`` is in pixels of ``image``. White within black shows on any ground; a small
+    picture gets the white alone, as each line takes a good part of it.
     """
     drawn = image.copy()
     pen, width = ImageDraw.Draw(drawn), max(1, round(min(image.size) / 300))
     ordered = sorted(objects, key=lambda each: each.score)  # the surest on top
+    roomy = min(image.size) >= LABEL_MIN
     for each in ordered:
-        left, top, right, bottom = _inside(each.box, image.size)
-        pen.rectangle((left, top, right, bottom), outline=INK, width=2 * width)
-        pen.rectangle((left, top, right, bottom), outline=PAPER, width=width)
-    if min(image.size) >= LABEL_MIN:
+        if roomy:
+            pen.rectangle(_inside(each.box, image.size), outline=INK, width=2 * width)
+        pen.rectangle(_inside(each.box, image.size), outline=PAPER, width=width)
+    if roomy:
         for each in ordered:
             _label(pen, each, image.size)
     return drawn

@@ -1,0 +1,91 @@
+"""Pictures to verdicts: order, numbers that fit together, and any size and number of pictures."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from mlcore import imaging, registry
+from mlcore.classifier import Classifier, prepare, verdict_of
+from mlcore.contracts import Verdict
+from mlcore.errors import ModelUnavailable
+from tests import hostile
+from tests.cifake import held_out, needs_cifake
+
+
+@pytest.fixture(scope="module")
+def classifier():
+    return Classifier()
+
+
+def pictures(count):
+    return [imaging.examine(file, f"{number}.jpg") for number, (_, file) in enumerate(held_out(count))]
+
+
+@needs_cifake
+def test_verdicts_are_mostly_right_and_their_numbers_fit(classifier):
+    found = classifier.classify(pictures(200))
+    labels = [label for label, _ in held_out(200)]
+    right = [(each.verdict is Verdict.FAKE) == bool(label) for each, label in zip(found, labels, strict=True)]
+    assert np.mean(right) >= 0.93
+    for each in found:
+        assert each.confidence == (each.p_fake if each.verdict is Verdict.FAKE else 1 - each.p_fake)
+        assert each.model == registry.describe("paper_cnn")
+        assert each.heatmap.shape == (32, 32)
+        assert each.heatmap.dtype == np.float32
+
+
+@needs_cifake
+def test_results_come_in_order_whatever_the_batch(classifier):
+    """70 pictures are two whole batches and a part of one."""
+    some = pictures(70)
+    together = classifier.classify(some)
+    for number in (0, 31, 32, 69):
+        alone = classifier.classify([some[number]])[0]
+        assert alone.p_fake == pytest.approx(together[number].p_fake, abs=1e-5)
+        assert np.allclose(alone.heatmap, together[number].heatmap, atol=1e-4)
+
+
+def test_no_pictures_no_results(classifier):
+    assert classifier.classify([]) == []
+
+
+@pytest.mark.parametrize("size", [(8, 8), (33, 500), (1200, 900)])
+def test_any_size_is_taken(classifier, size):
+    found = classifier.classify([imaging.examine(hostile.png(*size), "x.png")])
+    assert 0.0 <= found[0].p_fake <= 1.0
+
+
+def test_warm_up_runs(classifier):
+    classifier.warm_up()
+
+
+def test_a_large_picture_is_seen_as_its_32_pixel_reduction():
+    large = hostile.gradient(512, 512)
+    small = large.resize((32, 32), Image.Resampling.BILINEAR)
+    assert np.array_equal(prepare(large, 128), prepare(small, 128))
+
+
+def test_reduction_averages_and_does_not_alias():
+    """A fine chequerboard is grey from afar."""
+    board = Image.fromarray(np.indices((256, 256)).sum(0).astype(np.uint8) % 2 * 255).convert("RGB")
+    assert np.abs(prepare(board, 128) - 0.5).max() < 0.05
+
+
+@pytest.mark.parametrize(
+    ("p_fake", "verdict"),
+    [(0.0, "real"), (0.299, "real"), (0.3, "uncertain"), (0.699, "uncertain"), (0.7, "fake"), (1.0, "fake")],
+)
+def test_the_three_verdicts(p_fake, verdict):
+    assert verdict_of(p_fake, {"fake": 0.7, "real": 0.3}) == verdict
+
+
+def test_equal_thresholds_leave_nothing_uncertain():
+    assert verdict_of(0.5, {"fake": 0.5, "real": 0.5}) is Verdict.FAKE
+    assert verdict_of(0.4999, {"fake": 0.5, "real": 0.5}) is Verdict.REAL
+
+
+def test_an_unknown_model_is_refused():
+    with pytest.raises(ModelUnavailable):
+        Classifier("nonesuch")

@@ -1,0 +1,137 @@
+"""The fused pass against Grad-CAM written out plainly, on the trained model and real images."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from mlcore import imaging, registry
+from mlcore.classifier import prepare
+from mlcore.gradcam import fused
+from tests.cifake import held_out, needs_cifake
+
+
+@pytest.fixture(scope="module")
+def model():
+    return registry.load("paper_cnn")
+
+
+@pytest.fixture(scope="module")
+def explain(model):
+    return fused(model)
+
+
+def images(count):
+    return np.stack([prepare(imaging.examine(file, "x.jpg").image, 128) for _, file in held_out(count)])
+
+
+def reference(model, image, announced):
+    """Selvaraju et al. 2017, equations 1 and 2, for one image, with an eager tape."""
+    import keras
+    import tensorflow as tf
+
+    both = keras.Model(model.input, [model.get_layer("final_conv").output, model.get_layer("logit").output])
+    with tf.GradientTape() as tape:
+        activations, logit = both(image[None], training=False)
+        score = logit[0, 0] if announced == "fake" else -logit[0, 0]
+    gradient = tape.gradient(score, activations).numpy()[0]
+    weights = gradient.mean(axis=(0, 1))
+    heat = np.maximum((activations.numpy()[0] * weights).sum(axis=-1), 0)
+    return heat / heat.max() if heat.max() > 0 else heat
+
+
+@needs_cifake
+def test_fused_equals_the_eager_reference_for_both_announced_classes(model, explain):
+    batch = images(24)
+    p_fake, maps = explain(batch)
+    assert np.abs(p_fake - model(batch, training=False).numpy()[:, 0]).max() <= 1e-4
+    announced = ["fake" if p > 0.5 else "real" for p in p_fake]
+    assert {"fake", "real"} == set(announced)
+    for image, heat, word in zip(batch, maps, announced, strict=True):
+        assert np.abs(heat - reference(model, image, word)).max() <= 1e-4
+
+
+@needs_cifake
+def test_a_real_verdict_shows_evidence_for_real_and_not_the_rest(model, explain):
+    """The map of the other class has weights of the other sign, hence another picture."""
+    batch = images(24)
+    p_fake, maps = explain(batch)
+    for image, heat, p in zip(batch, maps, p_fake, strict=True):
+        other = reference(model, image, "real" if p > 0.5 else "fake")
+        assert np.abs(heat - other).max() > 0.1
+
+
+@needs_cifake
+def test_maps_do_not_vanish_where_the_model_is_sure(model, explain):
+    batch = images(64)
+    p_fake, maps = explain(batch)
+    sure = np.maximum(p_fake, 1 - p_fake) > 0.999
+    assert sure.sum() >= 5
+    assert np.allclose(maps[sure].max(axis=(1, 2)), 1.0)
+
+
+@needs_cifake
+def test_a_batch_gives_what_its_images_give_alone(explain):
+    batch = images(5)
+    together = explain(batch)
+    for number in range(5):
+        alone = explain(batch[number : number + 1])
+        assert np.allclose(together[0][number], alone[0][0], atol=1e-5)
+        assert np.allclose(together[1][number], alone[1][0], atol=1e-4)
+
+
+def test_maps_lie_between_0_and_1_on_the_layer_s_grid(explain):
+    p_fake, maps = explain(np.random.default_rng(0).random((3, 128, 128, 3), np.float32))
+    assert p_fake.shape == (3,)
+    assert maps.shape == (3, 32, 32)
+    assert maps.min() >= 0.0
+    assert maps.max() <= 1.0
+    assert np.isfinite(maps).all()
+
+
+def test_no_evidence_is_a_map_of_zeros():
+    """All weights 0: the logit is 0 everywhere and nothing points anywhere."""
+    from mlcore.models import BUILDERS
+
+    blank = BUILDERS["paper_cnn"]()
+    blank.set_weights([np.zeros_like(w) for w in blank.get_weights()])
+    p_fake, maps = fused(blank)(np.ones((1, 128, 128, 3), np.float32))
+    assert p_fake[0] == 0.5
+    assert not maps.any()
+
+
+def test_one_trace_serves_all_batch_sizes():
+    """A new trace would cost a user half a second."""
+    import keras
+
+    traces = []
+
+    class Counting(keras.layers.Layer):
+        def call(self, x):
+            traces.append(x.shape)
+            return x
+
+    inputs = keras.Input((8, 8, 3))
+    features = keras.layers.Conv2D(2, 3, name="final_conv")(Counting()(inputs))
+    logit = keras.layers.Dense(1, name="logit")(keras.layers.Flatten()(features))
+    explain = fused(keras.Model(inputs, keras.layers.Activation("sigmoid")(logit)))
+    explain(np.zeros((2, 8, 8, 3), np.float32))
+    before = len(traces)
+    for n in (1, 3, 7):
+        assert explain(np.zeros((n, 8, 8, 3), np.float32))[1].shape == (n, 6, 6)
+    assert len(traces) == before
+
+
+def test_a_layer_that_is_not_there_is_an_error(model):
+    with pytest.raises(ValueError, match="nonesuch"):
+        fused(model, "nonesuch")
+
+
+def test_prepare_enlarges_exactly_as_training_does():
+    from mlcore.augment import enlarge
+
+    pixels = np.random.default_rng(1).integers(0, 256, (32, 32, 3), np.uint8)
+    ours = prepare(Image.fromarray(pixels), 128)
+    theirs = enlarge(pixels[None].astype(np.float32) / 255.0, 128).numpy()[0]
+    assert np.abs(ours - theirs).max() < 1e-6
