@@ -30,8 +30,10 @@ FILE_POLICY = "default-src 'none'; sandbox"
 @never_cache
 @for_members
 def check(request: HttpRequest, principal: Principal) -> HttpResponse:
-    """The page to drop images on, with the organisation's latest results."""
+    """The page to drop images on, with the organisation's latest results; those alone as JSON."""
     states = [selectors.state(detection) for detection in selectors.recent(principal)]
+    if wants_json(request):
+        return JsonResponse({"detections": states})
     context = {
         "states": states,
         "waiting": any(state["status"] in ("waiting", "working") for state in states),

@@ -18,8 +18,8 @@ for (const time of results.querySelectorAll("time")) localTime(time);
 
 const live = new Live({
   path: page.dataset.socket,
-  waiting: () => [...cards.values()].map(({ dataset }) => ({ id: dataset.id, url: dataset.url })),
-  pending: () => [...cards.values()].some(({ dataset }) => unfinished(dataset.status)),
+  latest: location.pathname,
+  shown: () => [...cards.values()].map(({ dataset }) => dataset),
   onState: arrived,
   onDeleted: (id) => { cards.get(id)?.remove(); cards.delete(id); },
   indicator: document.getElementById("live"),
@@ -27,10 +27,6 @@ const live = new Live({
 for (const [id, card] of cards) live.knows(id, Number(card.dataset.version));
 live.start();
 if (form) gather(document.querySelector("[data-zone]"), [...form.querySelectorAll("input[type=file]")], take);
-
-function unfinished(status) {
-  return status === "waiting" || status === "working";
-}
 
 // --- What comes in ------------------------------------------------------------------------
 

@@ -8,8 +8,7 @@ for (const time of page.querySelectorAll("time")) localTime(time);
 
 const live = new Live({
   path: page.dataset.socket,
-  waiting: () => [...rows.values()].map(({ dataset }) => ({ id: dataset.id, url: dataset.url })),
-  pending: () => [...rows.values()].some(({ dataset }) => ["waiting", "working"].includes(dataset.status)),
+  shown: () => [...rows.values()].map(({ dataset }) => dataset),
   onState: (state) => rows.has(state.id) && fill(rows.get(state.id), state),
   onDeleted: (id) => { rows.get(id)?.remove(); rows.delete(id); },
   indicator: document.getElementById("live"),

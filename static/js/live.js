@@ -17,22 +17,27 @@ function waitBefore(attempt) {
   return limit / 2 + (Math.random() * limit) / 2;
 }
 
-async function readState(url) {
+async function readJson(url) {
   const answer = await fetch(url, { headers: { Accept: "application/json" }, credentials: "same-origin" });
   if (answer.status === 404) return { gone: true };
   return answer.ok ? answer.json() : null;
 }
 
+export function isUnfinished(status) {
+  return status === "waiting" || status === "working";
+}
+
 /**
- * path: the WebSocket's path; waiting(): [{id, url}] of all that is shown; pending(): whether
- * something of it is still at work;
+ * path: the WebSocket's path; latest: where the newest states are to be read, if new ones may
+ * come in; shown(): [{id, url, status}] of what is on the page;
  * onState(state), onDeleted(id); indicator: element whose data-live is live | connecting.
  */
 export class Live {
-  constructor({ path, waiting, pending, onState, onDeleted, indicator }) {
-    Object.assign(this, { path, waiting, pending, onState, onDeleted, indicator });
+  constructor({ path, latest, shown, onState, onDeleted, indicator }) {
+    Object.assign(this, { path, latest, shown, onState, onDeleted, indicator });
     this.versions = new Map();
     this.attempt = 0;
+    this.wasLive = false;
     this.timer = null;
     this.reader = null;
   }
@@ -87,7 +92,9 @@ export class Live {
     this.show("live");
     clearInterval(this.reader);
     this.reader = null;
-    this.watch(this.waiting().map(({ id }) => id));
+    this.watch(this.shown().map(({ id }) => id));
+    if (this.wasLive) this.readLatest(); // finished and new since: the socket tells only what moves
+    this.wasLive = true;
   }
 
   // What came while nobody listened is asked for, not hoped for.
@@ -109,14 +116,21 @@ export class Live {
     this.timer = setTimeout(() => this.open(), waitBefore(this.attempt));
     this.attempt += 1;
     if (this.attempt > 1 && !this.reader) {
-      this.reader = setInterval(() => this.pending() && this.read(), READ_EVERY);
+      this.reader = setInterval(() => this.read(), READ_EVERY);
       this.read();
     }
   }
 
+  async readLatest() {
+    if (!this.latest) return;
+    const found = await readJson(this.latest).catch(() => null);
+    for (const state of (found?.detections ?? []).reverse()) this.take(state);
+  }
+
   async read() {
-    for (const { id, url } of this.waiting()) {
-      const state = await readState(url).catch(() => null);
+    await this.readLatest();
+    for (const { id, url } of this.shown().filter(({ status }) => isUnfinished(status))) {
+      const state = await readJson(url).catch(() => null);
       if (state?.gone) this.lose(id);
       else if (state) this.take(state);
     }

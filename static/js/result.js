@@ -15,8 +15,7 @@ for (const node of page.querySelectorAll("time")) localTime(node);
 
 const live = new Live({
   path: page.dataset.socket,
-  waiting: () => [{ id: page.dataset.id, url: page.dataset.url }],
-  pending: () => ["waiting", "working"].includes(page.dataset.status),
+  shown: () => ("gone" in page.dataset ? [] : [page.dataset]),
   onState: (state) => { fill(page, state); frame(state.objects); },
   onDeleted: () => { document.getElementById("deleted").hidden = false; page.dataset.gone = ""; },
   indicator: document.getElementById("live"),

@@ -118,6 +118,13 @@ def test_the_state_is_there_as_json(member_client, principal):
     assert "Accept" in response["Vary"]
 
 
+def test_the_newest_states_are_there_as_json(member_client, principal):
+    made = [factory.done(principal, f"{number}.jpg") for number in range(3)]
+    url = reverse("check", args=[principal.organisation.slug])
+    answer = member_client.get(url, headers={"accept": "application/json"}).json()
+    assert [state["id"] for state in answer["detections"]] == [str(each.pk) for each in reversed(made)]
+
+
 def test_a_failure_gives_its_reason_and_can_be_tried_again(member_client, shown, principal):
     detection = factory.failed(principal)
     html = shown("detection_detail", detection.pk)

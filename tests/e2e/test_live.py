@@ -1,0 +1,131 @@
+"""Pages stay true through dropped sockets, late joins, reloads, and without JavaScript at all."""
+
+from __future__ import annotations
+
+import re
+
+from playwright.sync_api import Page, WebSocketRoute, expect
+
+from tests.e2e.acts import give, result, wait_done
+from tests.e2e.product import IMAGES
+
+VERDICTS = re.compile("Probably AI-generated|Probably a real photo|Not sure")
+
+
+class Cable:
+    """Every WebSocket of a page goes through here, and can be cut."""
+
+    def __init__(self, page: Page) -> None:
+        self.cut = False
+        self.tries = 0
+        self.open: list[WebSocketRoute] = []
+        page.route_web_socket(re.compile("/ws/"), self._plug)
+
+    def _plug(self, socket: WebSocketRoute) -> None:
+        self.tries += 1
+        if self.cut:
+            socket.close()
+            return
+        socket.connect_to_server()
+        self.open.append(socket)
+
+    def pull(self) -> None:
+        self.cut = True
+        for socket in self.open:
+            socket.close()
+        self.open.clear()
+
+
+def test_a_dropped_socket_comes_back_and_catches_up(visit):
+    page, witness = visit("drop@example.org")
+    cable = Cable(page)
+    page.reload()
+    expect(page.locator("#live")).to_have_attribute("data-live", "live")
+    other = page.context.new_page()
+    other.goto(page.url)
+
+    cable.pull()
+    expect(page.get_by_text("Reconnecting…")).to_be_visible()
+    give(other, [IMAGES[0]])
+    wait_done(page, 1)  # by reading, while no socket can be had
+    expect(page.get_by_text("Reconnecting…")).to_be_visible()
+    assert cable.tries > 2
+
+    page.context.route("**/o/drop/", lambda route: route.abort())  # now it cannot read either
+    wait_done(other, 1)
+    give(other, [IMAGES[1]])
+    wait_done(other, 2)
+    gone = result(other, IMAGES[0].name).locator("a").get_attribute("href")
+    other.goto(f"{page.url.split('/o/')[0]}{gone}delete/")
+    other.get_by_role("button", name="Delete for good").click()
+    expect(result(page, IMAGES[0].name)).to_be_visible()
+    page.context.unroute("**/o/drop/")
+
+    cable.cut = False
+    expect(page.locator("#live")).to_have_attribute("data-live", "live", timeout=30_000)
+    expect(result(page, IMAGES[1].name)).to_be_visible()  # what came meanwhile is here
+    expect(result(page, IMAGES[0].name)).to_have_count(0)  # and what went is gone
+    assert witness.complaints("WebSocket|ERR_FAILED") == []
+
+
+def test_without_a_network_and_back(visit):
+    page, _ = visit("offline@example.org")
+    expect(page.locator("#live")).to_have_attribute("data-live", "live")
+    page.context.set_offline(True)
+    give(page, [IMAGES[0]])
+    expect(page.locator(".result--refused")).to_contain_text("was interrupted")
+    page.context.set_offline(False)
+    page.get_by_role("button", name="Try again").click()
+    wait_done(page, 1)
+    expect(page.locator("#live")).to_have_attribute("data-live", "live")
+
+
+def test_a_colleague_sees_it_arrive_and_a_late_joiner_too(visit):
+    page, witness = visit("late@example.org")
+    second = page.context.new_page()
+    second.goto(page.url)
+    expect(second.locator("#live")).to_have_attribute("data-live", "live")
+    give(page, IMAGES)
+    expect(result(page, IMAGES[0].name)).to_have_attribute("data-id", re.compile("."))
+    late = page.context.new_page()
+    late.goto(page.url)
+    page.reload()
+    for each in (page, second, late):
+        wait_done(each, 3)
+    assert witness.complaints() == []
+
+
+def test_a_result_page_fills_by_push_and_sees_its_end(visit):
+    page, witness = visit("push@example.org")
+    give(page, [IMAGES[0]])
+    card = result(page, IMAGES[0].name)
+    expect(card.locator("a")).to_have_attribute("href", re.compile("/detections/"))
+    second = page.context.new_page()
+    second.goto(page.url.split("/o/")[0] + (card.locator("a").get_attribute("href") or ""))
+    expect(second.locator("#result")).to_have_attribute("data-status", "done", timeout=60_000)
+    expect(second.locator("h1")).to_have_text(VERDICTS)
+    expect(second.locator(".viewer__heat")).to_be_visible()
+
+    wait_done(page, 1)
+    third = page.context.new_page()
+    third.goto(second.url + "delete/")
+    third.get_by_role("button", name="Delete for good").click()
+    expect(second.get_by_text("This result has been deleted.")).to_be_visible()
+    expect(page.locator(".result")).to_have_count(0)
+    assert witness.complaints() == []
+
+
+def test_without_javascript(visit, chrome):
+    page, _ = visit("plain@example.org")
+    context = chrome.new_context(storage_state=page.context.storage_state(), java_script_enabled=False)
+    plain = context.new_page()
+    plain.goto(page.url)
+    plain.set_input_files(".upload__input", IMAGES[:2])
+    plain.get_by_role("button", name="Check these images").click()
+    expect(plain.get_by_text("2 images are in.")).to_be_visible()
+    expect(plain.locator(".result[data-status=done]")).to_have_count(2, timeout=60_000)
+    expect(plain.locator(".verdict").first).to_have_text(VERDICTS)
+    plain.get_by_role("link", name=IMAGES[0].name).click()
+    expect(plain.locator("h1")).to_have_text(VERDICTS)
+    expect(plain.locator(".viewer__heat")).to_be_visible()
+    context.close()
