@@ -39,12 +39,18 @@ class DetectorProcess:
         self._ask(self._ready)
 
     def detect(self, pictures: Sequence[Picture]) -> list[Objects]:
-        """As :meth:`ObjectDetector.detect`; after a death the next call has a new process.
+        """As :meth:`ObjectDetector.detect`; a process that died is replaced.
 
         Raises:
-            ObjectsUnavailable: the process died, or see :meth:`ready`.
+            ObjectsUnavailable: the process died over this, or see :meth:`ready`.
         """
-        return self._ask(self._pool.submit(_detect, list(pictures)))
+        self.ready()
+        try:
+            answer = self._pool.submit(_detect, list(pictures))
+        except BrokenProcessPool:  # it died since the last call, at no picture of ours
+            self._pool, self._ready = self._start()
+            answer = self._pool.submit(_detect, list(pictures))
+        return self._ask(answer)
 
     def __enter__(self) -> DetectorProcess:
         return self
@@ -74,6 +80,6 @@ def _load(data_dir: Path | None) -> None:
 
 
 def _detect(pictures: list[Picture]) -> list[Objects]:
-    if _detector is None:
+    if _detector is None:  # a replacement that failed to load; a first one fails in ready()
         raise ObjectsUnavailable(DIED)
     return _detector.detect(pictures)

@@ -12,7 +12,8 @@ import pytest
 
 from mlcore import data
 
-SHARED = Path(__file__).resolve().parents[2] / "shared"
+ROOT = Path(__file__).resolve().parents[1]
+SHARED = ROOT.parent / "shared"
 ARCHIVE = SHARED / "data" / "cifake_train.zip"
 YOLO = SHARED / "weights" / "yolov8n.pt"
 

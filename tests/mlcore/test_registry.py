@@ -94,7 +94,8 @@ def test_the_committed_model_is_whole():
 def test_what_the_web_process_imports_brings_no_model_library():
     code = (
         "import sys; from mlcore import contracts, errors, imaging, registry, overlay; "
-        "registry.card('paper_cnn'); heavy = 'tensorflow', 'keras', 'torch', 'ultralytics', 'cv2', 'matplotlib'; "
+        "registry.card('paper_cnn'); "
+        "heavy = 'tensorflow', 'keras', 'torch', 'ultralytics', 'cv2', 'matplotlib'; "
         "print([name for name in heavy if name in sys.modules])"
     )
     assert subprocess.check_output([sys.executable, "-c", code], text=True).strip() == "[]"
