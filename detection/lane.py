@@ -117,6 +117,8 @@ class Lane:
                 await self._in_model(self._process.start)
                 self._watch()
             except (ModelProcessDied, OSError) as error:
+                if self._stopping.is_set():  # by ``stop``, which does not wait for loading
+                    break
                 failures += 1
                 logger.error("The model process of the %s lane did not start: %s", self.name, error)
                 await self._pause(min(MAX_START_PAUSE, 2.0**failures))

@@ -163,3 +163,24 @@ def postgres_tools() -> Path:
     folders = sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda path: float(path.parent.name))
     assert folders, "The chaos tests need PostgreSQL: apt-get install postgresql"
     return folders[-1]
+
+
+class Redis:
+    """A Redis of our own, reached by a socket in a temporary folder."""
+
+    def __init__(self) -> None:
+        self.folder = Path(tempfile.mkdtemp(prefix="cifake-redis-"))
+        socket = self.folder / "socket"
+        self.url = f"unix://{socket}"
+        program = shutil.which("redis-server")
+        assert program, "These tests need Redis: apt-get install redis-server"
+        self.popen = subprocess.Popen(
+            [program, "--port", "0", "--unixsocket", str(socket), "--save", "", "--dir", str(self.folder)],
+            stdout=subprocess.DEVNULL,
+        )
+        eventually(socket.exists)
+
+    def close(self) -> None:
+        self.popen.terminate()
+        self.popen.wait(PATIENCE)
+        shutil.rmtree(self.folder, ignore_errors=True)

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import asyncio
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -13,17 +12,9 @@ from detection.inference import InferenceConsumer
 from detection.models import Detection, StageRun
 from tests.detection.toy_stages import verdict
 from tests.hostile import png
+from tests.servers import Redis
 
 PATIENCE = 60.0  # seconds; only a broken test waits that long
-
-
-def eventually(check: Callable[[], object], patience: float = PATIENCE) -> object:
-    """Waits for a row or a process to get there; fails with what was seen last."""
-    end = time.monotonic() + patience
-    while not (seen := check()):
-        assert time.monotonic() < end, f"still {seen!r} after {patience} s"
-        time.sleep(0.02)
-    return seen
 
 
 @pytest.fixture
@@ -85,6 +76,22 @@ def running_consumer(*lanes: str) -> Iterator[InferenceConsumer]:
         stop.set()
         thread.join(PATIENCE)
         assert not thread.is_alive(), "the consumer does not stop"
+
+
+@pytest.fixture(scope="session")
+def redis() -> Iterator[Redis]:
+    server = Redis()
+    yield server
+    server.close()
+
+
+@pytest.fixture(params=["memory", "redis"])
+def layer(request, settings) -> None:
+    """Once with the embedded channel layer, once with that of the scaled set-up."""
+    if request.param == "redis":
+        config = {"hosts": [request.getfixturevalue("redis").url]}
+        backend = "channels_redis.pubsub.RedisPubSubChannelLayer"
+        settings.CHANNEL_LAYERS = {"default": {"BACKEND": backend, "CONFIG": config}}
 
 
 @pytest.fixture

@@ -14,9 +14,9 @@ from detection.model_process import ModelProcess, ModelProcessDied
 from detection.stages import Options, Outcome
 from detection.work import Failure, Item, Work
 from mlcore.contracts import Skipped
-from tests.detection.conftest import eventually
 from tests.detection.toy_stages import HANG, KILL, RAISE
 from tests.hostile import png, truncated_jpeg
+from tests.servers import eventually
 
 STAGES = "tests.detection.toy_stages"
 

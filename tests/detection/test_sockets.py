@@ -150,7 +150,7 @@ class TestWhoMayListen:
             assert await browser.closed() == sockets.NO_LONGER_YOURS
 
 
-@pytest.mark.usefixtures("long_timer")
+@pytest.mark.usefixtures("long_timer", "layer")
 class TestPush:
     async def test_one_detection_from_its_state_on_connect_to_its_verdict(self, principal, cookie, submit):
         detection = await sync_to_async(submit)()
