@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 from django.urls import reverse
@@ -34,6 +35,7 @@ def state(detection: Detection) -> dict[str, Any]:
         "files": _files(detection),
         "objects": _objects(runs),
         "objects_text": _objects_text(runs),
+        "scene": _scene(runs),
         "stages": [_stage(run) for run in runs],
         "total_ms": total_ms,
         "total_text": wording.duration(total_ms),
@@ -92,6 +94,12 @@ def _file(detection: Detection, kind: str) -> str:
 def _objects(runs: list[StageRun]) -> list[dict[str, Any]]:
     found = [each for run in runs for each in found_objects(run)]
     return [{**each, "score_text": wording.percent(each["score"])} for each in found]
+
+
+def _scene(runs: list[StageRun]) -> list[dict[str, str]]:
+    """Each kind of object once, the surest first: for where there is little room."""
+    kinds = Counter(each["name"] for run in runs for each in found_objects(run))
+    return [{"text": wording.several(name, count)} for name, count in kinds.items()]
 
 
 def _objects_text(runs: list[StageRun]) -> str:

@@ -74,6 +74,10 @@ def objects(run: StageRun, count: int) -> str:
             return "Looking for objects…"
 
 
+def several(name: str, count: int) -> str:
+    return name if count == 1 else f"{name} × {count}"
+
+
 def percent(share: float | None) -> str:
     """0.973 → "97.3 %". Never rounds a doubt away: 0.9999 is "> 99.9 %"."""
     if share is None:

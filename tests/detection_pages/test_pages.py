@@ -50,12 +50,12 @@ def test_the_first_visit_explains_itself(shown):
 
 
 def test_results_stand_there_without_a_script(shown, principal):
-    factory.done(principal, "one.jpg", "fake", 0.973)
+    factory.done(principal, "one.jpg", "fake", 0.973, objects=(factory.DOG, factory.DOG))
     factory.done(principal, "two.jpg", "uncertain", 0.52)
     words = text(shown("check"))
     assert "one.jpg Probably AI-generated 97.3 %" in words
     assert "two.jpg Not sure 52.0 %" in words
-    assert "dog" in words
+    assert "dog × 2" in words
 
 
 @pytest.mark.parametrize("name", ["check", "history", "detection_detail"])
@@ -147,7 +147,7 @@ def test_the_browser_finds_every_mark_in_the_state(shown, principal, name):
     paths = set(MARKS.findall(html))
     for pairs in ATTRIBUTES.findall(html):
         paths |= {path for pair in pairs.split() for path in pair.split(":")[1].split("|")}
-    inner = {key for part in ("objects", "stages") for key in state[part][0]} | {"file", "detail"}
+    inner = {key for part in ("objects", "scene", "stages") for key in state[part][0]} | {"file", "detail"}
     assert [path for path in paths if not found(state, path) and path not in inner] == []
     assert len(paths) > 6
 
