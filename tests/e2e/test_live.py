@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 
 from playwright.sync_api import Page, WebSocketRoute, expect
@@ -63,6 +64,27 @@ def test_a_dropped_socket_comes_back_and_catches_up(visit):
     expect(result(page, IMAGES[1].name)).to_be_visible()  # what came meanwhile is here
     expect(result(page, IMAGES[0].name)).to_have_count(0)  # and what went is gone
     assert witness.complaints("WebSocket|ERR_FAILED") == []
+
+
+def test_what_is_older_than_what_is_shown_is_ignored(visit):
+    page, _ = visit("older@example.org")
+    cable = Cable(page)
+    page.reload()
+    expect(page.locator("#live")).to_have_attribute("data-live", "live")
+    give(page, IMAGES[:2])
+    wait_done(page, 2)
+    found = page.evaluate("fetch('', { headers: { Accept: 'application/json' } }).then((r) => r.json())")
+    first, second = found["detections"]
+
+    def say(version: int, words: str) -> None:
+        state = {**first, "version": version, "verdict_words": words}
+        cable.open[-1].send(json.dumps({"type": "detection", "version": version, "detection": state}))
+
+    say(99, "Newer")
+    say(98, "Older")
+    cable.open[-1].send(json.dumps({"type": "deleted", "id": second["id"]}))
+    expect(page.locator(".result")).to_have_count(1)  # so the page has heard all three
+    expect(page.locator(".verdict")).to_have_text("Newer")
 
 
 def test_without_a_network_and_back(visit):
