@@ -118,6 +118,9 @@ class ModelProcess:
         raise self._death()
 
     def _death(self) -> ModelProcessDied:
+        # The pipe closes a moment before the process can be seen to have ended: without this the
+        # next batch would go to a dying process, and be blamed for its death.
+        self.ready = False
         if self._overdue.is_set():
             return ModelProcessDied("The model took too long and was stopped.", code="timed_out")
         return ModelProcessDied("The model process ended before it had an answer.")

@@ -75,6 +75,7 @@ def test_a_picture_that_kills_the_process_is_noticed_at_once(process):
     with pytest.raises(ModelProcessDied) as died:
         process.run(work(KILL), 30)
     assert died.value.code == "model_process_died"
+    assert not process.ready  # or the next batch would be sent to the dying process
     process.start()
     assert isinstance(process.run(work((20, 20)), 30).answers[0], Outcome)
 
@@ -127,7 +128,11 @@ if __name__ == "__main__":
     assert not gone(pid)
     parent.kill()
     parent.wait()
-    assert eventually(lambda: gone(pid))
+    try:
+        assert eventually(lambda: gone(pid), 30)
+    finally:
+        if not gone(pid):
+            os.kill(pid, signal.SIGKILL)
 
 
 def test_neither_django_nor_a_model_library_comes_with_the_pipe():

@@ -211,6 +211,14 @@ class TestPush:
             await sync_to_async(services.delete)(principal=principal, pk=detection.pk)
             assert await browser.hear() == {"type": "deleted", "id": str(detection.pk)}
 
+    async def test_a_push_without_news_says_nothing(self, principal, cookie, submit):
+        detection = await sync_to_async(submit)("old.png")
+        async with Browser(stream(principal), cookie) as browser:
+            assert (await browser.hear())["detection"]["name"] == "old.png"
+            await push.announce([push.Change(detection.pk, principal.organisation.pk)])
+            await sync_to_async(services.submit)(principal=principal, data=png(), name="new.png")
+            assert (await browser.hear())["detection"]["name"] == "new.png"
+
     async def test_versions_only_rise_and_the_last_is_the_truth(self, principal, cookie, submit):
         """A burst of pushes, old ones among them, never shows an older state after a newer one."""
         detection = await sync_to_async(submit)()
