@@ -15,6 +15,15 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 PASSWORD = "correct horse 9"
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item, call):
+    """In CI everything is there that a test needs, so a skipped test is a hole, not a courtesy."""
+    report = yield
+    if report.skipped and os.environ.get("CI") and not hasattr(report, "wasxfail"):
+        report.outcome, report.longrepr = "failed", f"skipped in CI: {report.longrepr}"
+    return report
+
+
 @pytest.fixture(autouse=True)
 def _apart(settings, tmp_path: Path):
     """Each test has its own files, an empty cache (rate limits live there), and quick passwords."""
