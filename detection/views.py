@@ -130,7 +130,6 @@ def file(request: HttpRequest, principal: Principal, pk: UUID, kind: str) -> Htt
             response = HttpResponse(stored.file.read(), content_type=stored.mime)
     response["ETag"] = etag
     response["Cache-Control"] = "private, no-cache"
-    response["X-Content-Type-Options"] = "nosniff"
     response["Content-Security-Policy"] = FILE_POLICY
     response["Content-Disposition"] = _disposition(kind, stored.name)
     return response

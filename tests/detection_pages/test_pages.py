@@ -201,7 +201,7 @@ def test_the_browser_says_beforehand_what_the_server_would_say():
 
 
 def test_the_legend_has_the_colours_of_the_map():
-    css = (site.BASE_DIR / "static/css/detection.css").read_text()
+    css = (site.BASE_DIR / "static/css/viewer.css").read_text()
     [gradient] = re.findall(r"linear-gradient\(\s*to right,(.*?)\)", css, re.S)
     assert re.findall(r"#\w+", gradient) == [f"#{r:02x}{g:02x}{b:02x}" for r, g, b in overlay.ANCHORS]
 
