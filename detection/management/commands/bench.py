@@ -22,7 +22,9 @@ WORDS = {
     "bare_per_second": "images/s, the bare compiled model in batches",
     "queue_per_second": "verdicts/s, queue to saved result, 200 waiting",
     "queue_vs_bare": "  share of the bare model's rate",
-    "upload_to_verdict_ms_p50": "upload → verdict and heat map in Chromium, p50 (ms)",
+    "upload_to_verdict_ms_p50": "upload → verdict in Chromium, p50 (ms)",
+    "upload_to_verdict_and_heatmap_ms_p50": "upload → verdict and heat map in Chromium, p50 (ms)",
+    "upload_to_verdict_and_heatmap_ms_p95": "  p95 (ms)",
 }
 
 
