@@ -18,6 +18,7 @@ from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 
 from detection import plan, services
+from detection.bulk import update_rows
 from detection.models import StageRun
 from detection.push import Change
 
@@ -105,12 +106,13 @@ def give_back(claim: Claim) -> None:
         services.bump(run.detection_id for run in claim.runs)
 
 
-def failure_fields(run: StageRun, code: str, detail: str, *, final: bool, alone: bool) -> dict[str, Any]:
+def failure_fields(
+    run: StageRun, now: datetime, code: str, detail: str, *, final: bool, alone: bool
+) -> dict[str, Any]:
     """What a failed attempt writes: another try after a pause, or the end with its reason.
 
     Who failed in company (``alone`` False) may be innocent and tries again without a pause.
     """
-    now = timezone.now()
     reason = {"error_code": code, "error_detail": detail}
     if final or run.attempts >= MAX_ATTEMPTS:
         return {**_over(State.FAILED, now), **reason}
@@ -124,17 +126,23 @@ def failure_fields(run: StageRun, code: str, detail: str, *, final: bool, alone:
     }
 
 
-def close(claim: Claim, run: StageRun, fields: dict[str, Any]) -> bool:
-    """Writes the end of an attempt if the row is still ours: the fence."""
-    return bool(_held(claim, [run]).update(**fields))
+def close(claim: Claim, fields: dict[int, dict[str, Any]]) -> set[int]:
+    """Writes the ends of attempts, by primary key, for the rows that are still ours: the fence.
+
+    Gives their primary keys. The rows are locked from the look at their tokens to the commit
+    (on SQLite the whole database is), so no other can take them over in between.
+    """
+    ours = set(_held(claim).select_for_update().values_list("pk", flat=True))
+    update_rows(StageRun, {pk: values for pk, values in fields.items() if pk in ours})
+    return ours
 
 
-def finished_fields(run: StageRun, state: str, **fields: Any) -> dict[str, Any]:
+def finished_fields(run: StageRun, state: str, now: datetime, **fields: Any) -> dict[str, Any]:
     """What a row of ours gets that has come to its end, times in milliseconds included."""
     waited = (run.started_at or run.queued_at) - run.queued_at
     queued_ms = max(0.0, waited.total_seconds() * 1000)
     blank = {"error_code": "", "error_detail": "", "remedy": ""}
-    return {**_over(state, timezone.now()), **blank, "queued_ms": queued_ms, **fields}
+    return {**_over(state, now), **blank, "queued_ms": queued_ms, **fields}
 
 
 def _over(state: str, now: datetime) -> dict[str, Any]:
@@ -181,9 +189,10 @@ def _pixels(run: StageRun) -> int:
     return run.detection.facts["width"] * run.detection.facts["height"]
 
 
-def _held(claim: Claim, runs: Iterable[StageRun] | None = None) -> QuerySet[StageRun]:
-    rows = claim.runs if runs is None else runs
-    return StageRun.objects.filter(pk__in=[run.pk for run in rows], token=claim.token, state=State.RUNNING)
+def _held(claim: Claim) -> QuerySet[StageRun]:
+    return StageRun.objects.filter(
+        pk__in=[run.pk for run in claim.runs], token=claim.token, state=State.RUNNING
+    )
 
 
 def _lease_end(now: datetime) -> datetime:

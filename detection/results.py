@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from functools import singledispatch
 from typing import Any
 
 from django.core.files.base import ContentFile
 from django.db import transaction
+from django.utils import timezone
 
 from detection import queue, services
+from detection.bulk import update_rows
 from detection.models import Artefact, Detection, StageRun
 from detection.push import Change
 from detection.queue import Claim
@@ -28,21 +31,31 @@ class Ending:
     artefacts: list[Artefact]
 
 
+@dataclass(frozen=True)
+class Attempt:
+    """What the rows of a batch have in common."""
+
+    now: datetime
+    run_ms: float
+    alone: bool
+
+
 def save(claim: Claim, answers: list[Answer], run_ms: float) -> list[Change]:
     """Finishes the rows that are still ours, with their artefacts; gives what has changed.
 
     Files are written before the transaction, so that a row never names a file that is not
     there. Those of rows that are no longer ours are removed again.
     """
-    alone = len(claim.runs) == 1
+    now, alone = timezone.now(), len(claim.runs) == 1
     endings = [
-        Ending(run, _fields(answer, run, run_ms, alone), *_extras(answer, run))
+        Ending(run, _fields(answer, run, Attempt(now, run_ms, alone)), *_extras(answer, run))
         for run, answer in zip(claim.runs, answers, strict=True)
     ]
     kept: list[Ending] = []
     try:
         with transaction.atomic():
-            kept = [each for each in endings if queue.close(claim, each.run, each.fields)]
+            ours = queue.close(claim, {each.run.pk: each.fields for each in endings})
+            kept = [each for each in endings if each.run.pk in ours]
             _write(kept)
     except BaseException:
         kept = []
@@ -56,33 +69,32 @@ def save(claim: Claim, answers: list[Answer], run_ms: float) -> list[Change]:
 def _write(kept: list[Ending]) -> None:
     # The detections' locks come first: an artefact's foreign key takes one too, in any order.
     services.settle(each.run.detection_id for each in kept)
+    update_rows(Detection, {each.run.detection_id: each.headline for each in kept if each.headline})
     Artefact.objects.bulk_create(artefact for each in kept for artefact in each.artefacts)
-    for each in kept:
-        if each.headline:
-            Detection.objects.filter(pk=each.run.detection_id).update(**each.headline)
 
 
 @singledispatch
-def _fields(answer: Answer, run: StageRun, run_ms: float, alone: bool) -> dict[str, Any]:
+def _fields(answer: Answer, run: StageRun, attempt: Attempt) -> dict[str, Any]:
     raise TypeError(f"A stage answered with {type(answer).__name__}.")
 
 
 @_fields.register
-def _(answer: Outcome, run: StageRun, run_ms: float, alone: bool) -> dict[str, Any]:
-    return queue.finished_fields(run, StageRun.State.DONE, run_ms=run_ms, result=answer.result)
+def _(answer: Outcome, run: StageRun, attempt: Attempt) -> dict[str, Any]:
+    done = StageRun.State.DONE
+    return queue.finished_fields(run, done, attempt.now, run_ms=attempt.run_ms, result=answer.result)
 
 
 @_fields.register
-def _(answer: Skipped, run: StageRun, run_ms: float, alone: bool) -> dict[str, Any]:
-    state = StageRun.State.SKIPPED
-    return queue.finished_fields(
-        run, state, error_code="skipped", error_detail=answer.reason, remedy=answer.remedy
+def _(answer: Skipped, run: StageRun, attempt: Attempt) -> dict[str, Any]:
+    reason = {"error_code": "skipped", "error_detail": answer.reason, "remedy": answer.remedy}
+    return queue.finished_fields(run, StageRun.State.SKIPPED, attempt.now, **reason)
+
+
+@_fields.register
+def _(answer: Failure, run: StageRun, attempt: Attempt) -> dict[str, Any]:
+    return queue.failure_fields(
+        run, attempt.now, answer.code, answer.detail, final=answer.final, alone=attempt.alone
     )
-
-
-@_fields.register
-def _(answer: Failure, run: StageRun, run_ms: float, alone: bool) -> dict[str, Any]:
-    return queue.failure_fields(run, answer.code, answer.detail, final=answer.final, alone=alone)
 
 
 def _extras(answer: Answer, run: StageRun) -> tuple[dict[str, Any], list[Artefact]]:
