@@ -9,6 +9,12 @@ from detection.models import Detection, StageRun
 TRAINED_SIDE = 32  # px, a side of a CIFAKE image
 CAUTION_SIDE = 64  # px, above which the verdict says little
 
+CAUTION_OF_SOME = (
+    f"Some of these are larger than {CAUTION_SIDE} pixels a side. The model was trained on CIFAKE, images "
+    f"of {TRAINED_SIDE} × {TRAINED_SIDE} pixels, and says little about larger photos: do not rely on its "
+    "verdicts alone."
+)
+
 VERDICT_WORDS = {
     "fake": "Probably AI-generated",
     "real": "Probably a real photo",

@@ -18,8 +18,10 @@ LIMITS = (
     "It was trained on CIFAKE alone: CIFAR-10 photographs against Stable Diffusion 1.4 renders, both of "
     "32×32 pixels. It knows the ten CIFAR-10 subjects (aircraft, cars, birds, cats, deer, dogs, frogs, "
     "horses, ships, lorries).",
-    "It says little about large photographs: they are reduced to 128×128 pixels, and how they are reduced "
-    "changes the answer.",
+    "It says little about large photographs: they are reduced to CIFAKE's 32×32 pixels first, and how they "
+    "are reduced changes the answer.",
+    "It says little about a CIFAKE picture that was enlarged: reducing it again smooths the traces away, "
+    "and fakes then often pass as real.",
     "It says little about other generators (Midjourney, DALL-E, Firefly, FLUX, newer Stable Diffusion).",
     "Saving a picture again as JPEG, blurring or resizing it can change the answer; this model was not "
     "trained against that.",

@@ -15,21 +15,12 @@ from typing import Any, TextIO
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
+from detection import wording
 from mlcore import files
-from mlcore.contracts import Skipped, Verdict
+from mlcore.contracts import Skipped
 from mlcore.errors import MlcoreError, ObjectsUnavailable
 from mlcore.objects_process import DetectorProcess
 from mlcore.quiet import own_stdout
-
-WORDS = {
-    Verdict.FAKE: "Probably AI-generated",
-    Verdict.REAL: "Probably a real photo",
-    Verdict.UNCERTAIN: "Not sure",
-}
-CAUTION = (
-    "Some of these are larger than 64 pixels a side. The model was trained on CIFAKE's pictures of "
-    "32 pixels, so its verdicts on large photos mean little."
-)
 
 
 class Command(BaseCommand):
@@ -46,7 +37,8 @@ class Command(BaseCommand):
             "--out",
             type=Path,
             metavar="DIR",
-            help="write an overlay PNG of each image into this folder; without it none is written",
+            default=settings.DATA_DIR / "overlays",
+            help="folder for the overlay PNG of each image (default: %(default)s)",
         )
         parser.add_argument("--model", default=settings.DETECTION_MODEL, help="default: %(default)s")
         parser.add_argument("--no-objects", action="store_true", help="do not look for objects")
@@ -141,16 +133,17 @@ def _write_words(out: TextIO, outcomes: Iterable[files.Result | files.Refusal], 
             refused += 1
             print(f"{outcome.file}: could not be examined\n    {outcome.detail}", file=out, flush=True)
         else:
-            large += max(outcome.picture.image.size) > 64
+            large += bool(wording.caution(asdict(outcome.picture.facts)))
             print(_words(outcome), file=out, flush=True)
     if large:
-        print(f"\n{CAUTION}", file=out)
+        print(f"\n{wording.CAUTION_OF_SOME}", file=out)
     return refused
 
 
 def _words(result: files.Result) -> str:
     found = result.found
-    head = f"{result.file}: {WORDS[found.verdict]}, {found.confidence * 100:.1f} % ({result.time_ms:.0f} ms)"
+    words, share = wording.VERDICT_WORDS[found.verdict], wording.percent(found.confidence)
+    head = f"{result.file}: {words}, {share} ({wording.duration(result.time_ms)})"
     lines = list(result.picture.facts.notes)
     if result.shown:
         names = (f"{each.name} {each.score * 100:.0f} %" for each in result.shown)

@@ -103,10 +103,7 @@ def _epoch_with_bar(run: training.Run) -> dict[str, float]:
 
 def _facts(run: training.Run, options: dict[str, Any], metrics: dict[str, Any]) -> dict[str, Any]:
     """What goes into the card besides the hash: from the run and the evaluation only."""
-    import tensorflow as tf
-
-    recipe, best = run.recipe, run.best
-    command = f"manage.py train --data {options['data'].name} --model {recipe.model} --epochs {recipe.epochs}"
+    recipe = run.recipe
     return {
         "name": recipe.model,
         "version": options["model_version"],
@@ -122,18 +119,34 @@ def _facts(run: training.Run, options: dict[str, Any], metrics: dict[str, Any]) 
             "split": "80–20 within each class by keyed content hash; byte-identical twins share a side",
             "split_seed": recipe.seed,
         },
-        "training": {
-            "epochs": f"{len(run.history)} of {recipe.epochs}",
-            "best_epoch": int(best["epoch"]) + 1,
-            "minutes": round(sum(row["seconds"] for row in run.history) / 60),
-            "processors": os.cpu_count(),
-            "precision": recipe.precision,
-            "seed": recipe.seed,
-            "optimiser": f"AdamW, {recipe.learning_rate} with warm-up and cosine, "
-            f"weight decay {recipe.weight_decay}, batches of {recipe.batch}",
-            "weights_kept": f"moving average, momentum {recipe.ema}",
-            "augmentation": f"{recipe.augmentation}; the last {recipe.plain_epochs} epochs flips only",
-            "software": f"TensorFlow {tf.__version__}, Python {platform.python_version()}",
-        },
-        "command": f"{command} --seed {recipe.seed} --precision {recipe.precision} --publish",
+        "training": _training(run),
+        "command": _command(recipe, options["data"].name),
+    }
+
+
+def _command(recipe: training.Recipe, data_name: str) -> str:
+    """The call that makes this run again, with nothing left to defaults that may change."""
+    return (
+        f"manage.py train --data {data_name} --model {recipe.model} --epochs {recipe.epochs} "
+        f"--batch {recipe.batch} --learning-rate {recipe.learning_rate} --seed {recipe.seed} "
+        f"--precision {recipe.precision} --publish"
+    )
+
+
+def _training(run: training.Run) -> dict[str, Any]:
+    import tensorflow as tf
+
+    recipe, best = run.recipe, run.best
+    return {
+        "epochs": f"{len(run.history)} of {recipe.epochs}",
+        "best_epoch": int(best["epoch"]) + 1,
+        "minutes": round(sum(row["seconds"] for row in run.history) / 60),
+        "processors": os.cpu_count(),
+        "precision": recipe.precision,
+        "seed": recipe.seed,
+        "optimiser": f"AdamW, {recipe.learning_rate} with warm-up and cosine, "
+        f"weight decay {recipe.weight_decay}, batches of {recipe.batch}",
+        "weights_kept": f"moving average, momentum {recipe.ema}",
+        "augmentation": f"{recipe.augmentation}; the last {recipe.plain_epochs} epochs flips only",
+        "software": f"TensorFlow {tf.__version__}, Python {platform.python_version()}",
     }
