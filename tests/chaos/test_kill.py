@@ -46,7 +46,7 @@ from accounts.access import Principal
 from accounts.models import Membership, Organisation, User
 from detection import services
 from tests.chaos.test_kill import picture
-
+from tests.chaos.stages import POISON
 from tests.hostile import png
 organisation = Organisation.objects.create(name="Herald", slug="herald")
 principal = Principal(User.objects.create_user("member@example.org"), organisation, "member")
