@@ -8,6 +8,7 @@ for (const time of page.querySelectorAll("time")) localTime(time);
 
 const live = new Live({
   path: page.dataset.socket,
+  latest: page.dataset.latest,
   shown: () => [...rows.values()].map(({ dataset }) => dataset),
   onState: (state) => rows.has(state.id) && fill(rows.get(state.id), state),
   onDeleted: (id) => { rows.get(id)?.remove(); rows.delete(id); },

@@ -17,19 +17,26 @@ function waitBefore(attempt) {
   return limit / 2 + (Math.random() * limit) / 2;
 }
 
+/** The server's status and what it says; null where no answer came at all. */
 async function readJson(url) {
-  const answer = await fetch(url, { headers: { Accept: "application/json" }, credentials: "same-origin" });
-  if (answer.status === 404) return { gone: true };
-  return answer.ok ? answer.json() : null;
+  try {
+    const answer = await fetch(url, { headers: { Accept: "application/json" }, credentials: "same-origin" });
+    return { status: answer.status, body: answer.ok ? await answer.json() : null };
+  } catch {
+    return null;
+  }
 }
+
+const isShutOut = (answer) => answer?.status === 401 || answer?.status === 403;
+const isGone = (answer) => answer?.status === 404;
 
 export function isUnfinished(status) {
   return status === "waiting" || status === "working";
 }
 
 /**
- * path: the WebSocket's path; latest: where the newest states are to be read, if new ones may
- * come in; shown(): [{id, url, status}] of what is on the page;
+ * path: the WebSocket's path; latest: where the organisation's newest states are to be read, for
+ * pages of several (a page of one reads its own); shown(): [{id, url, status}] of what is on it;
  * onState(state), onDeleted(id); indicator: element whose data-live is live | connecting.
  */
 export class Live {
@@ -37,9 +44,9 @@ export class Live {
     Object.assign(this, { path, latest, shown, onState, onDeleted, indicator });
     this.versions = new Map();
     this.attempt = 0;
-    this.wasLive = false;
     this.timer = null;
     this.reader = null;
+    this.stopped = false;
   }
 
   start() {
@@ -67,7 +74,23 @@ export class Live {
     this.onDeleted(id);
   }
 
+  // Nothing is left to listen for.
+  stop() {
+    this.stopped = true;
+    clearTimeout(this.timer);
+    clearInterval(this.reader);
+    this.show("off");
+    this.socket?.close();
+  }
+
+  // Signed out, or no member any more: the server says which, on the page or by sending elsewhere.
+  leave() {
+    this.stop();
+    location.reload();
+  }
+
   open() {
+    if (this.stopped) return;
     clearTimeout(this.timer);
     this.timer = null;
     const socket = new WebSocket(address(this.path));
@@ -93,8 +116,7 @@ export class Live {
     clearInterval(this.reader);
     this.reader = null;
     this.watch(this.shown().map(({ id }) => id));
-    if (this.wasLive) this.readLatest(); // finished and new since: the socket tells only what moves
-    this.wasLive = true;
+    this.readLatest(); // finished since the page was made, or since it last listened: nothing moves there
   }
 
   // What came while nobody listened is asked for, not hoped for.
@@ -110,9 +132,9 @@ export class Live {
   }
 
   closed(code) {
+    if (this.stopped) return;
     this.show("connecting");
-    // Signed out, or no member any more: the server says which, on the page or by sending elsewhere.
-    if (code === NO_LONGER_YOURS) return location.reload();
+    if (code === NO_LONGER_YOURS) return this.leave();
     this.timer = setTimeout(() => this.open(), waitBefore(this.attempt));
     this.attempt += 1;
     if (this.attempt > 1 && !this.reader) {
@@ -123,16 +145,21 @@ export class Live {
 
   async readLatest() {
     if (!this.latest) return;
-    const found = await readJson(this.latest).catch(() => null);
-    for (const state of (found?.detections ?? []).reverse()) this.take(state);
+    const answer = await readJson(this.latest);
+    if (isShutOut(answer) || isGone(answer)) return this.leave();
+    for (const state of (answer?.body?.detections ?? []).reverse()) this.take(state);
   }
 
+  // A refused socket does not tell browsers why, so what is asked here also finds that out.
   async read() {
     await this.readLatest();
-    for (const { id, url } of this.shown().filter(({ status }) => isUnfinished(status))) {
-      const state = await readJson(url).catch(() => null);
-      if (state?.gone) this.lose(id);
-      else if (state) this.take(state);
+    const wanted = this.shown().filter(({ status }) => !this.latest || isUnfinished(status));
+    for (const { id, url } of wanted) {
+      if (this.stopped) return;
+      const answer = await readJson(url);
+      if (isShutOut(answer)) return this.leave();
+      if (isGone(answer)) this.lose(id);
+      else if (answer?.body) this.take(answer.body);
     }
   }
 

@@ -15,9 +15,9 @@ for (const node of page.querySelectorAll("time")) localTime(node);
 
 const live = new Live({
   path: page.dataset.socket,
-  shown: () => ("gone" in page.dataset ? [] : [page.dataset]),
+  shown: () => [page.dataset],
   onState: (state) => { fill(page, state); frame(state.objects); },
-  onDeleted: () => { document.getElementById("deleted").hidden = false; page.dataset.gone = ""; },
+  onDeleted: () => { document.getElementById("deleted").hidden = false; live.stop(); },
   indicator: document.getElementById("live"),
 });
 live.knows(page.dataset.id, Number(page.dataset.version));

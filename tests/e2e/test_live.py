@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import re
+from urllib.parse import urljoin
 
-from playwright.sync_api import Page, WebSocketRoute, expect
+from playwright.sync_api import Page, Route, WebSocketRoute, expect
 
 from tests.e2e.acts import give, result, wait_done
 from tests.e2e.product import IMAGES
@@ -132,6 +133,58 @@ def test_a_result_page_fills_by_push_and_sees_its_end(visit):
     expect(second.get_by_text("This result has been deleted.")).to_be_visible()
     expect(page.locator(".result")).to_have_count(0)
     assert witness.complaints() == []
+
+
+def test_what_a_colleague_finishes_before_the_script_listens_is_seen(visit):
+    colleague, _ = visit("early-bird@example.org")
+    page = colleague.context.new_page()
+    held: list[Route] = []
+    page.route("**/js/check.js", lambda route: held.append(route))
+    page.goto(colleague.url, wait_until="commit")
+    expect(page.get_by_text("Nothing has been checked yet")).to_be_visible()
+    give(colleague, [IMAGES[0]])
+    wait_done(colleague, 1)
+    held[0].continue_()
+    wait_done(page, 1)
+
+
+def test_pages_whose_session_ended_lead_to_the_sign_in(visit):
+    page, _ = visit("ended@example.org")
+    give(page, [IMAGES[0]])
+    wait_done(page, 1)
+    paths = ["history/", result(page, IMAGES[0].name).locator("a").get_attribute("href") or ""]
+    pages = [page, *(page.context.new_page() for _ in paths)]
+    cables = [Cable(each) for each in pages]
+    for each, path in zip(pages, ["", *paths], strict=True):
+        each.goto(urljoin(page.url, path))
+        expect(each.locator("#live")).to_have_attribute("data-live", "live")
+    for cable in cables:
+        cable.pull()
+    sign_out(page.context.new_page(), page.url)
+    for each, cable in zip(pages, cables, strict=True):
+        cable.cut = False  # a socket that is refused does not say why
+        expect(each.get_by_role("heading", name="Sign in")).to_be_visible(timeout=30_000)
+
+
+def sign_out(page: Page, somewhere: str) -> None:
+    page.goto(urljoin(somewhere, "/accounts/logout/"))
+    page.get_by_role("main").get_by_role("button", name="Sign out").click()
+    expect(page.get_by_role("link", name="Create an account")).to_be_visible()
+
+
+def test_a_result_deleted_while_its_page_was_cut_off_says_so(visit):
+    page, _ = visit("cutoff@example.org")
+    give(page, [IMAGES[0]])
+    wait_done(page, 1)
+    second = page.context.new_page()
+    cable = Cable(second)
+    second.goto(urljoin(page.url, result(page, IMAGES[0].name).locator("a").get_attribute("href") or ""))
+    expect(second.locator("#live")).to_have_attribute("data-live", "live")
+    cable.pull()
+    page.goto(second.url + "delete/")
+    page.get_by_role("button", name="Delete for good").click()
+    expect(second.get_by_text("This result has been deleted.")).to_be_visible(timeout=30_000)
+    expect(second.get_by_text("Reconnecting…")).to_be_hidden()
 
 
 def test_without_javascript(visit, chrome):
