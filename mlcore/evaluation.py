@@ -68,6 +68,7 @@ def probabilities(model: keras.Model, inputs: Iterable[NDArray[np.float32]]) -> 
     size = model.input_shape[1]
     run = tf.function(
         lambda batch: model(batch, training=False),
+        autograph=False,
         input_signature=[tf.TensorSpec((None, size, size, 3), tf.float32)],
     )
     rows = iter(inputs)

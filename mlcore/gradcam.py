@@ -46,7 +46,10 @@ def fused(model: keras.Model, layer: str = "final_conv") -> Callable[[Floats], t
     body = keras.Model(model.input, observed)
     head = keras.Model(observed, model.get_layer("logit").output)
 
-    @tf.function(input_signature=[tf.TensorSpec((None, *model.input_shape[1:]), tf.float32)])
+    # No autograph: there is no control flow to convert, and it leaves files in /tmp behind.
+    @tf.function(
+        autograph=False, input_signature=[tf.TensorSpec((None, *model.input_shape[1:]), tf.float32)]
+    )
     def explain(images: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         features = body(images, training=False)
         with tf.GradientTape(watch_accessed_variables=False) as tape:
