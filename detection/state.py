@@ -18,7 +18,6 @@ def state(detection: Detection) -> dict[str, Any]:
     """Everything a browser shows. Costs no query if the detection came from ``selectors``."""
     runs = _in_order(detection)
     failed = _verdict_failed(runs)
-    total_ms = _total_ms(detection)
     return {
         "id": str(detection.pk),
         "version": detection.version,
@@ -37,8 +36,7 @@ def state(detection: Detection) -> dict[str, Any]:
         "objects_text": _objects_text(runs),
         "scene": _scene(runs),
         "stages": [_stage(run) for run in runs],
-        "total_ms": total_ms,
-        "total_text": wording.duration(total_ms),
+        **_times(runs),
     }
 
 
@@ -59,6 +57,8 @@ def _verdict(detection: Detection, failed: bool) -> dict[str, Any]:
         "p_fake": detection.p_fake,
         "explanation": wording.explanation(detection, failed),
         "caution": wording.caution(detection.facts),
+        "legend": wording.legend(detection),
+        "patience": "" if detection.verdict or failed else wording.PATIENCE,
     }
 
 
@@ -139,10 +139,24 @@ def _verdict_failed(runs: list[StageRun]) -> bool:
     return any(run.stage == VERDICT and run.state in over for run in runs)
 
 
-def _total_ms(detection: Detection) -> float | None:
-    if detection.completed_at is None:
+def _times(runs: list[StageRun]) -> dict[str, Any]:
+    """``took``: to the verdict, which is what people wait for. ``total``: of the slowest stage.
+
+    Stages wait side by side, and one that is run again days later is queued anew: the days in
+    between are nobody's waiting.
+    """
+    waits = {run.stage: _wait_ms(run) for run in runs}
+    took_ms = waits.get(VERDICT)
+    known = [each for each in waits.values() if each is not None]
+    total_ms = max(known) if known and len(known) == len(waits) else None
+    words = {"took_text": wording.duration(took_ms), "total_text": wording.duration(total_ms)}
+    return {"took_ms": took_ms, "total_ms": total_ms, **words}
+
+
+def _wait_ms(run: StageRun) -> float | None:
+    if run.finished_at is None:
         return None
-    return (detection.completed_at - detection.created_at).total_seconds() * 1000
+    return (run.finished_at - run.queued_at).total_seconds() * 1000
 
 
 def _place(detection: Detection) -> list[str]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from detection.models import Detection, StageRun
+from mlcore.contracts import Verdict
+from mlcore.overlay import EVIDENCE
 
 TRAINED_SIDE = 32  # px, a side of a CIFAKE image
 CAUTION_SIDE = 64  # px, above which the verdict says little
@@ -22,6 +24,8 @@ VERDICT_WORDS = {
 }
 WAITING_WORDS = "Waiting for the model…"
 FAILED_WORDS = "Could not be examined"
+# Pages show it only to those who have waited for some seconds.
+PATIENCE = "This takes longer than usual: the model is still being loaded, or other images come first."
 
 STATE_WORDS = {
     StageRun.State.QUEUED: "Waiting",
@@ -65,6 +69,14 @@ def caution(facts: dict[str, Any]) -> str:
         f"{TRAINED_SIDE} × {TRAINED_SIDE} pixels, and says little about larger photos: "
         "do not rely on this verdict alone."
     )
+
+
+def legend(detection: Detection) -> str:
+    """What the bright areas of the heat map speak for; "" while there is no verdict."""
+    if not detection.verdict:
+        return ""
+    evidence = EVIDENCE[Verdict(detection.verdict)]
+    return f"{evidence[0].upper()}{evidence[1:]}: the brighter an area, the more it spoke for it."
 
 
 def objects(run: StageRun, count: int) -> str:

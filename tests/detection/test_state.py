@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from datetime import timedelta
 
 import pytest
 from django.http import Http404
@@ -21,7 +22,8 @@ pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("toy")]
 KEYS = {
     "id", "version", "name", "organisation", "created_at", "submitted_by", "url", "status", "verdict",
     "verdict_words", "confidence", "confidence_text", "p_fake", "explanation", "caution", "facts", "notes",
-    "model", "files", "objects", "stages", "total_ms", "total_text",
+    "legend", "patience", "model", "files", "objects", "stages", "took_ms", "took_text", "total_ms",
+    "total_text",
 }  # fmt: skip
 OBJECTS = Outcome({"objects": [{"name": "cat", "score": 0.9, "box": [1.0, 2.0, 3.0, 4.0]}]})
 
@@ -43,6 +45,8 @@ def test_the_life_of_a_detection_as_people_see_it(submit, principal):
         "waiting", "", "Waiting for the model…",
     )  # fmt: skip
     assert waiting["files"]["heatmap"] is None
+    assert waiting["legend"] == ""
+    assert "the model is still being loaded" in waiting["patience"]
     assert waiting["model"] is None
 
     claim = queue.claim("fast")
@@ -55,6 +59,9 @@ def test_the_life_of_a_detection_as_people_see_it(submit, principal):
     assert "87.5 %" in judged["explanation"]
     assert judged["files"]["heatmap"].endswith(f"{detection.pk}/files/heatmap/")
     assert judged["model"]["name"] == "toy"
+    assert judged["legend"].startswith("Evidence for AI-generated:")
+    assert judged["patience"] == ""
+    assert judged["took_ms"] > 0
     assert judged["total_ms"] is None
 
     answer("slow", OBJECTS)
@@ -77,6 +84,7 @@ def test_no_verdict_is_failed_and_says_so(submit, principal):
     failed = state_of(principal, detection)
     assert (failed["status"], failed["verdict_words"]) == ("failed", "Could not be examined")
     assert failed["stages"][0]["error"] == "It broke."
+    assert (failed["legend"], failed["patience"]) == ("", "")
     assert failed["objects"]
 
 
@@ -87,6 +95,20 @@ def test_a_skipped_stage_gives_its_remedy_and_counts_as_done(submit, principal):
     state = state_of(principal, detection)
     assert state["status"] == "done"
     assert (state["stages"][1]["error"], state["stages"][1]["remedy"]) == ("No weights.", "Put them there.")
+
+
+@pytest.mark.parametrize(
+    ("stage", "took", "total"), [("verdict", "900 ms", "3.0 s"), ("objects", "40 ms", "900 ms")]
+)
+def test_days_before_a_stage_is_run_again_are_nobodys_waiting(submit, principal, stage, took, total):
+    detection = submit()
+    first = detection.created_at
+    for name, wait in (("verdict", 40), ("objects", 3000)):
+        again = first + timedelta(days=3) if name == stage else first
+        end = again + timedelta(milliseconds=900 if name == stage else wait)
+        detection.stage_runs.filter(stage=name).update(state="done", queued_at=again, finished_at=end)
+    shown = state_of(principal, detection)
+    assert (shown["took_text"], shown["total_text"]) == (took, total)
 
 
 def test_caution_for_pictures_larger_than_the_model_knows(submit, principal):

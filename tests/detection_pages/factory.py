@@ -35,17 +35,23 @@ def done(
     Detection.objects.filter(pk=detection.pk).update(
         **numbers, **model, version=3, completed_at=detection.created_at + timedelta(milliseconds=1234)
     )
-    finish(detection, "verdict", {**numbers, "model": MODEL, "heatmap": {"rows": [[0.0, 1.0], [0.5, 0.2]]}})
-    finish(detection, "objects", {"objects": list(objects), "model": MODEL})
+    heat_map = {"rows": [[0.0, 1.0], [0.5, 0.2]]}
+    finish(detection, "verdict", {**numbers, "model": MODEL, "heatmap": heat_map}, 120)
+    finish(detection, "objects", {"objects": list(objects), "model": MODEL}, 1234)
     heat = Artefact(detection=detection, kind="heatmap", mime="image/png")
     heat.file.save("", ContentFile(hostile.png(24, 16)))
     detection.refresh_from_db()
     return detection
 
 
-def finish(detection: Detection, stage: str, result: dict) -> None:
+def finish(detection: Detection, stage: str, result: dict, wait_ms: int) -> None:
     detection.stage_runs.filter(stage=stage).update(
-        state=StageRun.State.DONE, result=result, queued_ms=12.0, run_ms=34.0, finished_at=timezone.now()
+        state=StageRun.State.DONE,
+        result=result,
+        queued_ms=12.0,
+        run_ms=34.0,
+        queued_at=detection.created_at,
+        finished_at=detection.created_at + timedelta(milliseconds=wait_ms),
     )
 
 

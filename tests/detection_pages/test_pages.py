@@ -56,6 +56,7 @@ def test_results_stand_there_without_a_script(shown, principal):
     assert "one.jpg Probably AI-generated 97.3 %" in words
     assert "two.jpg Not sure 52.0 %" in words
     assert "dog × 2" in words
+    assert "took 120 ms" in words  # to the verdict, whatever the objects took
 
 
 @pytest.mark.parametrize("name", ["check", "history", "detection_detail"])
@@ -89,11 +90,12 @@ def test_a_result_shows_the_whole_state(shown, principal):
         text(shown("detection_detail", detection.pk)),
     )
     wanted = [
-        state[key] for key in ("verdict_words", "confidence_text", "explanation", "caution", "objects_text")
+        state[key]
+        for key in ("verdict_words", "confidence_text", "explanation", "caution", "objects_text", "legend")
     ]
     wanted += [state["facts"][key] for key in ("sha256", "size_text", "dimensions_text", "format")]
     wanted += [stage[key] for stage in state["stages"] for key in ("label", "queued_text", "time_text")]
-    wanted += [state["total_text"], state["model"]["sha256"], "dog"]
+    wanted += [state["took_text"], state["total_text"], state["model"]["sha256"], "dog"]
     assert [each for each in wanted if not each or each not in words] == []
 
 

@@ -158,7 +158,7 @@ def test_each_row_tells_all(get, record, principal):
     [detection] = record(1)
     row = re.search(r'<tr class="record".*?</tr>', get(), re.S)[0]
     words = re.sub(r"\s+", " ", re.sub("<[^>]+>", "", row))
-    for part in ("image 000.jpg", "Probably AI-generated", "97.3 %", str(principal.user)):
+    for part in ("image 000.jpg", "Probably AI-generated", "97.3 %", "120 ms", str(principal.user)):
         assert part in words
     assert f'datetime="{detection.created_at.isoformat()}"' in row
     assert reverse("detection_delete", args=[principal.organisation.slug, detection.pk]) in row
