@@ -18,6 +18,7 @@ from pathlib import PurePosixPath
 import pillow_heif
 from PIL import ExifTags, Image, UnidentifiedImageError
 
+from mlcore import containers
 from mlcore.contracts import ImageFacts, Picture
 from mlcore.errors import ImageRefused
 from mlcore.pixels import to_rgb
@@ -28,29 +29,11 @@ warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
 warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
 
 MIB = 1024 * 1024
+MOST_SCANS = 100  # of a JPEG: encoders write up to 12 or so; within TIFF files libtiff stops at 100, too
+MOST_SEGMENTS = 10_000  # of a JPEG: 25 MiB hold 400 of full length
+MOST_VALUES = 500_000  # in a TIFF's tags: enough for tiles of 16 × 16 on 50 megapixels
+MOST_EXIF = MIB  # each of its numbers becomes an object of some 60 bytes
 ACCEPTED = "JPEG, PNG, WebP, GIF, BMP, TIFF, HEIC or AVIF"
-ISO_IMAGES = (b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis", b"mif1", b"msf1", b"avif", b"avis")
-SIGNATURES: tuple[tuple[bytes, tuple[str, ...]], ...] = (
-    (b"\xff\xd8\xff", ("JPEG",)),
-    (b"\x89PNG\r\n\x1a\n", ("PNG",)),
-    (b"GIF87a", ("GIF",)),
-    (b"GIF89a", ("GIF",)),
-    (b"BM", ("BMP",)),
-    (b"II*\0", ("TIFF",)),
-    (b"MM\0*", ("TIFF",)),
-    (b"II+\0", ("TIFF",)),
-    (b"MM\0+", ("TIFF",)),
-)
-KNOWN_OTHERS: tuple[tuple[bytes, str], ...] = (
-    (b"%PDF", "a PDF document"),
-    (b"8BPS", "a Photoshop document"),
-    (b"\0\0\1\0", "an icon"),
-    (b"\xff\x0a", "a JPEG XL image"),
-    (b"\0\0\0\x0cJXL ", "a JPEG XL image"),
-    (b"\0\0\0\x0cjP  ", "a JPEG 2000 image"),
-    (b"PK\3\4", "a zip archive or office document"),
-    (b"\x1aE\xdf\xa3", "a video"),
-)
 SUFFIXES = {
     "JPEG": {".jpg", ".jpeg", ".jpe", ".jfif"}, "MPO": {".jpg", ".jpeg", ".mpo"}, "PNG": {".png", ".apng"},
     "WEBP": {".webp"}, "GIF": {".gif"}, "BMP": {".bmp", ".dib"}, "TIFF": {".tif", ".tiff"},
@@ -85,19 +68,18 @@ def examine(data: bytes, name: str, limits: Limits = DEFAULT_LIMITS) -> Picture:
 
     Raises:
         ImageRefused: with ``code`` empty_file, too_large, not_an_image, unsupported_format,
-            truncated, too_many_pixels, too_small or extreme_ratio. Nothing else is raised,
-            whatever the bytes.
+            truncated, too_many_pixels, too_complex, too_small or extreme_ratio. Nothing else
+            is raised, whatever the bytes.
     """
     name = clean_name(name)
     _check_bytes(data, name, limits)
-    image = _open(data, _sniff(data, name), name, limits)
+    formats = _sniff(data, name)
+    _check_claims(data, formats, name, limits)
+    image = _open(data, formats, name, limits)
     _check_size(image.size, name, limits)
-    stored, mode, notes = _orientation(image), image.mode, _name_notes(name, image.format or "")
-    frames = _frames(data, image.format or "")
-    if frames > 1:
-        notes.append(
-            f"Only the first of its {frames} {FRAME_WORDS.get(image.format or '', 'frames')} is examined."
-        )
+    notes = [*_name_notes(name, image.format or ""), *_drop_huge_exif(image)]
+    stored, mode, frames = _orientation(image), image.mode, _frames(data, image.format or "")
+    notes += _frame_notes(frames, image.format or "")
     upright, more = _decode(image, name)
     facts = ImageFacts(
         format=image.format or "", mime=Image.MIME.get(image.format or "", "application/octet-stream"),
@@ -154,27 +136,29 @@ def _check_bytes(data: bytes, name: str, limits: Limits) -> None:
 
 def _sniff(data: bytes, name: str) -> tuple[str, ...]:
     """Pillow's names of the formats that the first bytes allow."""
-    head = data[:512]
-    for signature, formats in SIGNATURES:
-        if head.startswith(signature):
-            return formats
-    if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
-        return ("WEBP",)
-    if head[4:8] == b"ftyp" and head[8:12] in ISO_IMAGES:
-        return ("AVIF", "HEIF")
-    other = "a video" if head[4:8] == b"ftyp" else _other(head)
-    if other:
+    if formats := containers.formats(data[:512]):
+        return formats
+    if other := containers.other(data[:512]):
         raise ImageRefused(
             f"{name} is {other}, which is not examined. Save it as {ACCEPTED}.", code="unsupported_format"
         )
     raise ImageRefused(f"{name} is not an image. Choose a {ACCEPTED} file.", code="not_an_image")
 
 
-def _other(head: bytes) -> str | None:
-    for signature, words in KNOWN_OTHERS:
-        if head.startswith(signature):
-            return words
-    return "an SVG drawing" if b"<svg" in head.lower() else None
+def _check_claims(data: bytes, formats: tuple[str, ...], name: str, limits: Limits) -> None:
+    """What a decoder would spend minutes or gigabytes on, some of it as soon as it opens the file."""
+    if "JPEG" in formats:
+        found = containers.jpeg(data, MOST_SEGMENTS)
+        if found.scans > MOST_SCANS:
+            raise _too_complex(name, f"more than {MOST_SCANS} scans")
+        if found.segments > MOST_SEGMENTS:
+            raise _too_complex(name, f"more than {MOST_SEGMENTS:,} segments")
+    if "TIFF" in formats:
+        claims = containers.tiff(data, MOST_VALUES)
+        if claims.tile > limits.pixels:
+            raise _too_many(name, claims.tile, limits, "a tile of ")
+        if claims.values > MOST_VALUES:
+            raise _too_complex(name, f"more than {MOST_VALUES:,} numbers in its tags")
 
 
 def _open(data: bytes, formats: tuple[str, ...], name: str, limits: Limits) -> Image.Image:
@@ -207,11 +191,19 @@ def _check_size(size: tuple[int, int], name: str, limits: Limits) -> None:
         )
 
 
-def _too_many(name: str, pixels: int, limits: Limits) -> ImageRefused:
+def _too_many(name: str, pixels: int, limits: Limits, of: str = "") -> ImageRefused:
     return ImageRefused(
-        f"{name} has {pixels / 1e6:.0f} megapixels; the limit is {limits.pixels / 1e6:.0f}. "
+        f"{name} has {of}{pixels / 1e6:.0f} megapixels; the limit is {limits.pixels / 1e6:.0f}. "
         "Make it smaller and try again.",
         code="too_many_pixels",
+    )
+
+
+def _too_complex(name: str, what: str) -> ImageRefused:
+    return ImageRefused(
+        f"{name} has {what}, which would take too long to decode. "
+        "Open it in a picture editor and save it anew.",
+        code="too_complex",
     )
 
 
@@ -223,11 +215,27 @@ def _damaged(name: str) -> ImageRefused:
 
 def _frames(data: bytes, form: str) -> int:
     """Counted on a handle of its own: seeking would spoil the one that gets decoded."""
+    if form == "TIFF":  # Pillow looks each page up in a list of all before it
+        return containers.tiff(data, 0).pages
     try:
         with Image.open(io.BytesIO(data), formats=("JPEG",) if form == "MPO" else (form,)) as image:
             return int(getattr(image, "n_frames", 1))
     except Exception:  # a broken later frame is no reason to refuse the first
         return 1
+
+
+def _frame_notes(frames: int, form: str) -> list[str]:
+    if frames <= 1:
+        return []
+    count = str(frames) if frames <= containers.MOST_PAGES else f"more than {containers.MOST_PAGES:,}"
+    return [f"Only the first of its {count} {FRAME_WORDS.get(form, 'frames')} is examined."]
+
+
+def _drop_huge_exif(image: Image.Image) -> list[str]:
+    if len(image.info.get("exif") or b"") <= MOST_EXIF:
+        return []
+    del image.info["exif"]
+    return [f"Its EXIF data is larger than {MOST_EXIF // MIB} MB and was ignored."]
 
 
 def _orientation(image: Image.Image) -> int:

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image, ImageCms
 
+Values = NDArray[Any]
+STRIP = 1 << 18  # pixels that are converted at a time
 WHITE = (255, 255, 255)
 PROFILE_SPACES = {"RGB": "RGB", "L": "GRAY", "CMYK": "CMYK"}
 
@@ -53,17 +58,33 @@ def _flatten(image: Image.Image) -> tuple[Image.Image, list[str]]:
 
 def _shallow(image: Image.Image) -> tuple[Image.Image, list[str]]:
     """One deep channel to L: 16 bits by their upper byte, wider ones by stretching."""
-    values = np.asarray(image)
     if image.mode.startswith("I;16"):
-        upper = (values >> 8).astype(np.uint8)
-        return Image.fromarray(upper), ["Its 16-bit values were reduced to 8 bits."]
-    stretched = _stretch(np.nan_to_num(values.astype(np.float32), posinf=0.0, neginf=0.0))
-    return Image.fromarray(stretched), ["Its 32-bit values were stretched to 8 bits, darkest to lightest."]
+        return _by_strips(image, lambda values: values >> 8), ["Its 16-bit values were reduced to 8 bits."]
+    extremes = [(values.min(), values.max()) for _, values in _strips(image, _finite)]
+    low = min(least for least, _ in extremes)
+    span = (max(most for _, most in extremes) - low) or 1.0
+    stretched = _by_strips(image, lambda values: np.rint((_finite(values) - low) * (255.0 / span)))
+    return stretched, ["Its 32-bit values were stretched to 8 bits, darkest to lightest."]
 
 
-def _stretch(values: np.ndarray) -> np.ndarray:
-    low, high = float(values.min()), float(values.max())
-    return np.rint((values - low) * (255.0 / ((high - low) or 1.0))).astype(np.uint8)
+def _by_strips(image: Image.Image, convert: Callable[[Values], Values]) -> Image.Image:
+    made = Image.new("L", image.size)
+    for top, values in _strips(image, convert):
+        made.paste(Image.fromarray(values.astype(np.uint8)), (0, top))
+    return made
+
+
+def _strips(image: Image.Image, convert: Callable[[Values], Values]) -> Iterator[tuple[int, Values]]:
+    """A few rows at a time: NumPy's copies of a whole deep picture would take a gigabyte."""
+    rows = max(1, STRIP // image.width)
+    for top in range(0, image.height, rows):
+        strip = image.crop((0, top, image.width, min(top + rows, image.height)))
+        yield top, convert(np.asarray(strip))
+
+
+def _finite(values: Values) -> Values:
+    # In float64 the widest range of float32 can still be subtracted.
+    return np.nan_to_num(values.astype(np.float64), posinf=0.0, neginf=0.0)
 
 
 def _from_lab(image: Image.Image) -> Image.Image:

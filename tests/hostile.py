@@ -131,6 +131,65 @@ def floating() -> bytes:
     return saved(Image.fromarray(row[None, :].repeat(32, 0)), "TIFF")
 
 
+def many_scans(count: int = 101) -> bytes:
+    """A progressive JPEG whose last scan comes again and again: each costs a walk over all blocks."""
+    whole = jpeg(progressive=True)
+    last = whole.rindex(b"\xff\xda")
+    return whole[:last] + whole[last:-2] * (count - whole.count(b"\xff\xda") + 1) + whole[-2:]
+
+
+def many_segments() -> bytes:
+    """Empty application segments, four bytes each."""
+    return jpeg()[:2] + b"\xff\xe5\0\2" * 10_001 + jpeg()[2:]
+
+
+def scans_elsewhere() -> bytes:
+    """What looks like scans within a comment, and in a video behind the picture, is none."""
+    comment = b"\xff\xfe" + struct.pack(">H", 602) + b"\xff\xda" * 300
+    return jpeg()[:2] + comment + jpeg()[2:] + b"\xff\xda" * 300
+
+
+def tiff(*tags: tuple[int, int, int, int], data: bytes = b"", pages: int = 1) -> bytes:
+    """Little-endian, with the same directory of (tag, type, count, value) for each page; ``data`` is at 8."""
+    start, size = 8 + len(data), 2 + 12 * len(tags) + 4
+    body = struct.pack("<H", len(tags)) + b"".join(struct.pack("<HHII", *tag) for tag in tags)
+    links = [start + size * page for page in range(1, pages)] + [0]
+    directories = b"".join(body + struct.pack("<I", link) for link in links)
+    return b"II*\0" + struct.pack("<I", start) + data + directories
+
+
+def grey_tags(side: int = 16, *more: tuple[int, int, int, int]) -> list[tuple[int, int, int, int]]:
+    """One strip of 8-bit grey at 8, not compressed."""
+    plain = [(256, side), (257, side), (258, 8), (259, 1), (262, 1), (273, 8), (277, 1), (278, side),
+             (279, side * side)]  # fmt: skip
+    return sorted([*((tag, 4, 1, value) for tag, value in plain), *more])
+
+
+def many_pages(count: int) -> bytes:
+    return tiff(*grey_tags(), data=bytes(256), pages=count)
+
+
+def giant_tile(*more: tuple[int, int, int, int]) -> bytes:
+    """64 × 64 pixels out of one tile of 20,000 × 20,000; what ``more`` says of it comes later."""
+    raw = zlib.compress(bytes(4096))
+    plain = [(256, 64), (257, 64), (258, 8), (259, 8), (262, 1), (277, 1), (322, 20_000)]
+    tags = [(tag, 4, 1, value) for tag, value in plain]
+    return tiff(*tags, *more, (323, 4, 1, 20_000), (324, 4, 1, 8), (325, 4, 1, len(raw)), data=raw)
+
+
+def many_strips(count: int = 300_000) -> bytes:
+    """Each offset becomes three objects before anything is decoded."""
+    side, offsets = 16, struct.pack("<I", 8) * count
+    tags = [tag for tag in grey_tags(side) if tag[0] not in (273, 279)]
+    return tiff(*sorted([*tags, (273, 4, count, 8), (279, 4, count, 8)]), data=offsets)
+
+
+def huge_exif() -> bytes:
+    numbers = 600_000
+    exif = b"II*\0" + struct.pack("<IH", 8, 1) + struct.pack("<HHII", 0x9999, 3, numbers, 26) + bytes(4)
+    return saved(gradient(), "PNG", exif=b"Exif\0\0" + exif + bytes(2 * numbers))
+
+
 SVG = b'<?xml version="1.0"?><svg xmlns="http://www.w3.org/2000/svg" width="64" height="64"/>'
 PDF = b"%PDF-1.7\n%\xe2\xe3\xcf\xd3\n1 0 obj\n<<>>\nendobj\ntrailer\n<<>>\n%%EOF\n"
 
@@ -148,6 +207,10 @@ BROKEN: dict[str, tuple[Maker, str]] = {
     "thin.png": (lambda: png(2000, 10), "extreme_ratio"),
     "bomb.png": (bomb, "too_many_pixels"),
     "half bomb.png": (half_bomb, "too_many_pixels"),
+    "many scans.jpg": (many_scans, "too_complex"),
+    "many segments.jpg": (many_segments, "too_complex"),
+    "giant tile.tiff": (giant_tile, "too_many_pixels"),
+    "many strips.tiff": (many_strips, "too_complex"),
     "drawing.svg": (lambda: SVG, "unsupported_format"),
     "drawing.png": (lambda: SVG, "unsupported_format"),
     "paper.pdf": (lambda: PDF, "unsupported_format"),
@@ -156,6 +219,8 @@ BROKEN: dict[str, tuple[Maker, str]] = {
 ODD: dict[str, Maker] = {
     "plain.jpg": jpeg,
     "progressive.jpg": lambda: jpeg(progressive=True),
+    "100 scans.jpg": lambda: many_scans(100),
+    "scans elsewhere.jpg": scans_elsewhere,
     "grey.jpg": lambda: saved(gradient(mode="L"), "JPEG"),
     "cmyk.jpg": lambda: saved(gradient(mode="CMYK"), "JPEG"),
     "turned.jpg": lambda: oriented(6),
@@ -171,10 +236,12 @@ ODD: dict[str, Maker] = {
     "la.png": lambda: with_alpha("L"),
     "rgba.png": lambda: with_alpha("RGB"),
     "deep.png": deep,
+    "huge exif.png": huge_exif,
     "animated.png": lambda: animated("PNG"),
     "animated.gif": lambda: animated("GIF"),
     "animated.webp": lambda: animated("WEBP"),
     "pages.tiff": lambda: animated("TIFF"),
+    "many pages.tiff": lambda: many_pages(1500),
     "plain.webp": lambda: saved(gradient(), "WEBP", lossless=True),
     "plain.bmp": lambda: saved(gradient(), "BMP"),
     "plain.tiff": lambda: saved(gradient(), "TIFF"),

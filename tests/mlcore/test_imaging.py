@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import tracemalloc
 import unicodedata
 
 import numpy as np
@@ -15,6 +16,7 @@ from PIL import Image, ImageCms
 from mlcore.contracts import Picture
 from mlcore.errors import ImageRefused
 from mlcore.imaging import Limits, clean_name, examine, preview
+from mlcore.pixels import to_rgb
 from tests import hostile
 
 SEEDS = [hostile.jpeg(), hostile.png(), hostile.animated("GIF"), hostile.animated("WEBP"),
@@ -97,6 +99,8 @@ def test_an_orientation_that_lies_is_ignored_and_said(value):
         ("animated.webp", "first of its 3 frames"),
         ("animated.png", "first of its 3 frames"),
         ("pages.tiff", "first of its 3 pages"),
+        ("many pages.tiff", "first of its more than 1,000 pages"),
+        ("huge exif.png", "EXIF data is larger than 1 MB"),
         ("rgba.png", "laid on white"),
         ("palette.png", "laid on white"),
         ("deep.png", "16-bit"),
@@ -162,6 +166,55 @@ def test_a_bomb_is_refused_before_it_is_decoded(monkeypatch):
     for maker in (hostile.bomb, hostile.half_bomb):
         with pytest.raises(ImageRefused, match="megapixels"):
             examine(maker(), "bomb.png")
+
+
+def test_costly_files_are_refused_before_any_decoder_sees_them(monkeypatch):
+    monkeypatch.setattr(Image, "open", lambda *given, **more: pytest.fail("opened"))
+    for name in ("many scans.jpg", "many segments.jpg", "giant tile.tiff", "many strips.tiff"):
+        with pytest.raises(ImageRefused):
+            examine(hostile.BROKEN[name][0](), name)
+
+
+@pytest.mark.parametrize("tag", [(322, 4, 1, 64), (322, 3, 1, 64)])
+def test_a_tile_that_is_given_twice_counts_as_the_larger(tag):
+    """Pillow goes by the last, libtiff by the first."""
+    with pytest.raises(ImageRefused, match=r"a tile of 400 megapixels"):
+        examine(hostile.giant_tile(tag), "x.tiff")
+
+
+def test_pages_in_a_ring_are_counted_once():
+    data = bytearray(hostile.many_pages(3))
+    assert examine(bytes(data), "x.tiff").facts.frames == 3
+    data[-4:] = data[4:8]
+    assert examine(bytes(data), "x.tiff").facts.frames == 3
+
+
+def test_pages_of_the_large_kind_are_counted():
+    pages = [hostile.gradient(mode="L")] * 2
+    data = hostile.saved(pages[0], "TIFF", save_all=True, append_images=pages[1:], big_tiff=True)
+    assert data[2] == 43
+    assert examine(data, "x.tiff").facts.frames == 2
+
+
+@pytest.mark.parametrize("mode", ["F", "I", "I;16"])
+def test_deep_pictures_are_converted_a_few_rows_at_a_time(mode):
+    picture = Image.new(mode, (3000, 3000))
+    picture.putpixel((2999, 2999), 60_000)
+    tracemalloc.start()
+    try:
+        made, _ = to_rgb(picture)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 18_000_000  # what NumPy and Python took; a copy of the whole would be at least that
+    assert made.getpixel((0, 0)) == (0, 0, 0)
+    assert made.getpixel((2999, 2999)) == ((60_000 >> 8,) * 3 if mode == "I;16" else (255, 255, 255))
+
+
+def test_the_widest_range_is_stretched():
+    values = np.array([[-3e38, 0.0], [np.nan, 3e38]], np.float32)
+    made, _ = to_rgb(Image.fromarray(values))
+    assert np.asarray(made)[:, :, 0].tolist() == [[0, 128], [128, 255]]
 
 
 @settings(max_examples=300, deadline=None)
