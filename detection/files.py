@@ -2,30 +2,37 @@
 
 from __future__ import annotations
 
-import io
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import PurePath
-from typing import IO
 
 import numpy as np
 from django.db.models.fields.files import FieldFile
 from django.http import Http404
 
+from detection.intake import DECODING
 from detection.models import Detection
 from detection.state import found_objects
 from mlcore import imaging, overlay
 from mlcore.contracts import DetectedObject, Verdict
+from mlcore.errors import ImageRefused
 
 
 @dataclass(frozen=True)
 class StoredFile:
-    """An open file, its type, the name to save it under, and a tag that changes with its content."""
+    """A file's type, the name to save it under, a tag that changes with its content, and its bytes.
 
-    file: IO[bytes]
+    ``read`` may take seconds, as an overlay is drawn by it, and raises Http404 for a file that is
+    gone. ``size`` is None where only reading tells.
+    """
+
+    read: Callable[[], bytes]
     mime: str
     name: str
     etag: str
+    size: int | None
 
 
 def open_stored(detection: Detection, kind: str) -> StoredFile:
@@ -33,7 +40,8 @@ def open_stored(detection: Detection, kind: str) -> StoredFile:
     if kind == "overlay":
         return _overlay(detection)
     field, mime = _field(detection, kind)
-    return StoredFile(_open(field), mime, _name(detection, kind, mime), PurePath(field.name or "").name)
+    name, etag = _name(detection, kind, mime), PurePath(field.name or "").name
+    return StoredFile(partial(_read, field), mime, name, etag, _size(field))
 
 
 def _field(detection: Detection, kind: str) -> tuple[FieldFile, str]:
@@ -49,9 +57,17 @@ def _field(detection: Detection, kind: str) -> tuple[FieldFile, str]:
         raise Http404(f"This detection has no file called {kind}.") from None
 
 
-def _open(field: FieldFile) -> IO[bytes]:
+def _read(field: FieldFile) -> bytes:
     try:
-        return field.storage.open(field.name or "", "rb")
+        with field.storage.open(field.name or "", "rb") as file:
+            return file.read()
+    except FileNotFoundError:
+        raise Http404("This file is gone.") from None
+
+
+def _size(field: FieldFile) -> int:
+    try:
+        return field.storage.size(field.name or "")
     except FileNotFoundError:
         raise Http404("This file is gone.") from None
 
@@ -63,15 +79,24 @@ def _name(detection: Detection, kind: str, mime: str) -> str:
 
 
 def _overlay(detection: Detection) -> StoredFile:
-    """The heat map over the original at its own size, drawn when somebody asks for it."""
+    """The heat map over the original at its own size, drawn when somebody asks for its bytes."""
     run = detection.stage_runs.filter(stage="verdict").first()
     if run is None or run.result is None:
         raise Http404("This detection has no heat map yet.")
-    heatmap = np.asarray(run.result["heatmap"]["rows"], dtype=np.float32)
-    picture = imaging.examine(_open(detection.original).read(), detection.name, _any_size())
-    drawn = overlay.compose(picture, heatmap, Verdict(detection.verdict), _objects(detection))
     name = _name(detection, "overlay", "image/png")
-    return StoredFile(io.BytesIO(overlay.png(drawn)), "image/png", name, f"{run.pk}-{detection.version}")
+    draw = partial(_drawn, detection, run.result["heatmap"]["rows"])
+    return StoredFile(draw, "image/png", name, f"{run.pk}-{detection.version}", None)
+
+
+def _drawn(detection: Detection, rows: list[list[float]]) -> bytes:
+    heatmap = np.asarray(rows, dtype=np.float32)
+    with DECODING:
+        try:
+            picture = imaging.examine(_read(detection.original), detection.name, _any_size())
+        except ImageRefused as refused:  # let in by an earlier version
+            raise Http404(str(refused)) from refused
+        drawn = overlay.compose(picture, heatmap, Verdict(detection.verdict), _objects(detection))
+        return overlay.png(drawn)
 
 
 def _objects(detection: Detection) -> list[DetectedObject]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
+from threading import BoundedSemaphore
 from typing import IO, Any
 
 from django.conf import settings
@@ -11,6 +12,9 @@ from mlcore import imaging
 
 PREVIEW_SIDE = 1600  # px
 THUMBNAIL_SIDE = 256  # px
+# A picture of 50 megapixels takes some 500 MB while it is decoded. Each request has a thread of its
+# own, so without a limit for the whole process its memory would be as large as people are many.
+DECODING = BoundedSemaphore(2)
 
 
 @dataclass(frozen=True)
@@ -32,14 +36,16 @@ def take_in(data: bytes | IO[bytes], name: str) -> Intake:
         mlcore.errors.ImageRefused: with a sentence that names the file, the limit and the way out.
     """
     limits = imaging.Limits(bytes=settings.MAX_UPLOAD_BYTES)
-    # One byte above the limit is enough to refuse the file: never read all of a huge one.
-    content = data if isinstance(data, bytes) else data.read(limits.bytes + 1)
-    picture = imaging.examine(content, name, limits)
+    with DECODING:
+        # One byte above the limit is enough to refuse the file: never read all of a huge one.
+        content = data if isinstance(data, bytes) else data.read(limits.bytes + 1)
+        picture = imaging.examine(content, name, limits)
+        preview, thumbnail = (imaging.preview(picture, side) for side in (PREVIEW_SIDE, THUMBNAIL_SIDE))
     return Intake(
         name=imaging.clean_name(name),
         data=content,
         sha256=picture.facts.sha256,
         facts=asdict(picture.facts),
-        preview=imaging.preview(picture, PREVIEW_SIDE),
-        thumbnail=imaging.preview(picture, THUMBNAIL_SIDE),
+        preview=preview,
+        thumbnail=thumbnail,
     )

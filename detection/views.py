@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from typing import Any
 from uuid import UUID
 
 from django.conf import settings
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse, StreamingHttpResponse
 from django.shortcuts import redirect, render
 from django.utils.cache import get_conditional_response
 from django.utils.http import content_disposition_header, quote_etag
@@ -123,16 +124,28 @@ def retry(request: HttpRequest, principal: Principal, pk: UUID) -> HttpResponse:
 def file(request: HttpRequest, principal: Principal, pk: UUID, kind: str) -> HttpResponseBase:
     """A file of a detection. Browsers may keep it, but ask the gate again each time."""
     stored = selectors.open_file(principal, pk, kind)
-    with stored.file:
-        etag = quote_etag(stored.etag)
-        response = get_conditional_response(request, etag=etag)
-        if response is None:
-            response = HttpResponse(stored.file.read(), content_type=stored.mime)
+    etag = quote_etag(stored.etag)
+    response = get_conditional_response(request, etag=etag) or _body(request, stored)
     response["ETag"] = etag
     response["Cache-Control"] = "private, no-cache"
     response["Content-Security-Policy"] = FILE_POLICY
     response["Content-Disposition"] = _disposition(kind, stored.name)
     return response
+
+
+def _body(request: HttpRequest, stored: selectors.StoredFile) -> HttpResponseBase:
+    """HEAD reads and draws nothing. Streaming, as Django would call an empty body 0 bytes long."""
+    if request.method != "HEAD":
+        return HttpResponse(stored.read(), content_type=stored.mime)
+    response = StreamingHttpResponse(_nothing(), content_type=stored.mime)
+    if stored.size is not None:
+        response["Content-Length"] = str(stored.size)
+    return response
+
+
+async def _nothing() -> AsyncIterator[bytes]:
+    return
+    yield b""  # makes it a generator
 
 
 def _disposition(kind: str, name: str) -> str:

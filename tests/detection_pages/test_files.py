@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import io
+from pathlib import Path
 
 import pytest
 from django.urls import reverse
 from PIL import Image
 
+from detection import intake
+from mlcore import imaging, overlay
 from tests import hostile
 from tests.detection_pages import factory
 
@@ -18,9 +21,9 @@ SAVED = ["original", "overlay"]
 
 @pytest.fixture
 def fetch(member_client, principal):
-    def get(detection, kind, **headers):
+    def get(detection, kind, method="get", **headers):
         url = reverse("detection_file", args=[principal.organisation.slug, detection.pk, kind])
-        return member_client.get(url, headers=headers)
+        return getattr(member_client, method)(url, headers=headers)
 
     return get
 
@@ -58,10 +61,43 @@ def test_the_original_comes_back_byte_for_byte_under_its_own_name(fetch, princip
 
 def test_the_overlay_has_the_size_and_the_turn_of_the_upright_original(fetch, principal):
     detection = factory.done(principal, data=hostile.oriented(6, 300, 200))
-    with Image.open(io.BytesIO(fetch(detection, "overlay").content)) as overlay:
-        assert overlay.format == "PNG"
-        assert overlay.size[0] == 200
-        assert overlay.size[1] >= 300
+    with Image.open(io.BytesIO(fetch(detection, "overlay").content)) as drawn:
+        assert drawn.format == "PNG"
+        assert drawn.size[0] == 200
+        assert drawn.size[1] >= 300
+
+
+@pytest.mark.parametrize("method", ["get", "head"])
+def test_an_overlay_is_drawn_for_a_body_alone(fetch, principal, monkeypatch, method):
+    detection = factory.done(principal)
+    tag = fetch(detection, "overlay")["ETag"]
+    monkeypatch.setattr(overlay, "compose", lambda *given: pytest.fail("drawn"))
+    monkeypatch.setattr(imaging, "examine", lambda *given: pytest.fail("decoded"))
+    assert fetch(detection, "overlay", method, if_none_match=tag).status_code == 304
+    head = fetch(detection, "overlay", "head")
+    assert (head.status_code, head["ETag"], head["Content-Type"]) == (200, tag, "image/png")
+    assert "Content-Length" not in head
+
+
+@pytest.mark.parametrize("kind", ["original", *SHOWN])
+def test_head_tells_the_length_of_a_stored_file(fetch, principal, kind):
+    detection = factory.done(principal)
+    whole, head = fetch(detection, kind), fetch(detection, kind, "head")
+    assert head["Content-Length"] == str(len(whole.content))
+    assert head["ETag"] == whole["ETag"]
+
+
+@pytest.mark.parametrize("kind", ["original", "overlay"])
+def test_a_file_that_is_gone_is_not_found(fetch, principal, kind):
+    detection = factory.done(principal)
+    Path(detection.original.path).unlink()
+    assert fetch(detection, kind).status_code == 404
+
+
+def test_an_original_that_is_let_in_no_more_has_no_overlay(fetch, principal, monkeypatch):
+    detection = factory.done(principal)
+    monkeypatch.setattr(imaging, "MOST_SCANS", 0)
+    assert fetch(detection, "overlay").status_code == 404
 
 
 @pytest.mark.parametrize("kind", ["heatmap", "overlay"])
@@ -72,3 +108,22 @@ def test_what_is_not_made_yet_is_not_found(fetch, principal, kind):
 @pytest.mark.parametrize("kind", ["nonsense", "..", "secret_key"])
 def test_unknown_kinds_are_not_found(fetch, principal, kind):
     assert fetch(factory.done(principal), kind).status_code == 404
+
+
+def test_decoding_and_drawing_wait_for_one_of_two_places(fetch, principal, monkeypatch):
+    """However many ask at once, the process holds two decoded pictures at the most."""
+    taken = []
+    examine = imaging.examine
+
+    def examined(*given):
+        free = intake.DECODING.acquire(blocking=False) and not intake.DECODING.acquire(blocking=False)
+        taken.append(free)  # of the two, one is held by the caller and the other one was free
+        intake.DECODING.release()
+        return examine(*given)
+
+    monkeypatch.setattr(imaging, "examine", examined)
+    detection = factory.done(principal)
+    assert fetch(detection, "overlay").status_code == 200
+    assert taken == [True, True]
+    with intake.DECODING, intake.DECODING:  # all were given back
+        pass
