@@ -47,9 +47,7 @@ def fused(model: keras.Model, layer: str = "final_conv") -> Callable[[Floats], t
     head = keras.Model(observed, model.get_layer("logit").output)
 
     # No autograph: there is no control flow to convert, and it leaves files in /tmp behind.
-    @tf.function(
-        autograph=False, input_signature=[tf.TensorSpec((None, *model.input_shape[1:]), tf.float32)]
-    )
+    @tf.function(autograph=False, input_signature=[tf.TensorSpec((None, *model.input_shape[1:]), tf.float32)])
     def explain(images: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         features = body(images, training=False)
         with tf.GradientTape(watch_accessed_variables=False) as tape:
