@@ -39,7 +39,7 @@ class Recipe:
     """All that shapes a run besides the data. Stored with it, and in the model card."""
 
     model: str = "paper_cnn"
-    epochs: int = 20
+    epochs: int = 16
     batch: int = 64
     learning_rate: float = 1e-3
     weight_decay: float = 1e-3

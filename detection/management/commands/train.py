@@ -118,6 +118,7 @@ def _facts(run: training.Run, options: dict[str, Any], metrics: dict[str, Any]) 
             "held_out": len(run.held_out),
             "split": "80–20 within each class by keyed content hash; byte-identical twins share a side",
             "split_seed": recipe.seed,
+            "held_out_use": "metrics, and the choice of the epoch that is kept; the gradient never saw it",
         },
         "training": _training(run),
         "command": _command(recipe, options["data"].name),
