@@ -1,0 +1,107 @@
+"""train and evaluate as commands: from a folder of pictures to published weights and figures."""
+
+import io
+import json
+
+import numpy as np
+import pytest
+from django.core.management import CommandError, call_command
+from PIL import Image
+
+from mlcore import card, registry
+from tests.cifake import held_out, needs_cifake
+
+PNG = {"REAL": 0, "FAKE": 80}  # the classes differ in contrast, which a few steps can learn
+
+
+@pytest.fixture
+def folder(tmp_path):
+    rng = np.random.default_rng(0)
+    for label, contrast in PNG.items():
+        (tmp_path / "cifake" / label).mkdir(parents=True)
+        for number in range(48):
+            pixels = rng.integers(60, 120, (32, 32, 3))
+            pixels[::2] += contrast
+            Image.fromarray(pixels.astype(np.uint8)).save(tmp_path / "cifake" / label / f"{number}.png")
+    return tmp_path / "cifake"
+
+
+@pytest.fixture
+def weights(tmp_path, monkeypatch):
+    monkeypatch.setattr(registry, "WEIGHTS_DIR", tmp_path / "weights")
+    return tmp_path / "weights"
+
+
+def train(folder, *arguments):
+    out = io.StringIO()
+    call_command(
+        "train", "--data", str(folder), "--batch", "16", "--epochs", "2", *arguments,
+        stdout=out, stderr=io.StringIO(),
+    )  # fmt: skip
+    return out.getvalue()
+
+
+def evaluate(folder, *arguments):
+    out, err = io.StringIO(), io.StringIO()
+    call_command("evaluate", "--data", str(folder), "--json", *arguments, stdout=out, stderr=err)
+    return json.loads(out.getvalue()), err.getvalue()
+
+
+def test_train_goes_on_where_it_stopped_publishes_and_can_be_evaluated(folder, weights, settings):
+    train(folder, "--stop-after", "1")
+    assert not weights.exists()
+    said = train(folder, "--publish")
+    assert "accuracy" in said
+
+    content = registry.card("paper_cnn")
+    assert content["training"]["epochs"] == "2 of 2"
+    assert content["sha256"] == card.sha256_of(weights / "paper_cnn" / "model.keras")
+    assert content["data"]["training"] + content["data"]["held_out"] == 96
+    assert "--epochs 2 --batch 16" in content["command"]
+    assert (settings.DATA_DIR / "runs" / "paper_cnn" / "curves.csv").read_text().count("\n") == 3
+
+    figures, _ = evaluate(folder, "--held-out")
+    assert figures["n"] == content["data"]["held_out"]
+    assert figures["accuracy"] == pytest.approx(content["metrics"]["accuracy"])
+
+
+@needs_cifake
+def test_evaluate_reads_files_as_the_product_does_and_names_what_it_cannot_read(tmp_path):
+    for number, (label, data) in enumerate(held_out(300)):
+        path = tmp_path / ("REAL", "FAKE")[label] / f"{number}.jpg"
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(data)
+    (tmp_path / "FAKE" / "broken.jpg").write_bytes(b"\xff\xd8\xff nothing more")
+
+    figures, said = evaluate(tmp_path)
+
+    assert figures["n"] == 300
+    assert figures["unreadable"] == 1
+    assert "FAKE/broken.jpg" in said
+    assert figures["accuracy"] > 0.93
+    assert figures["auroc"] > 0.98
+    assert set(figures) >= {"precision", "recall", "f1", "ece", "confusion"}
+    assert sum(sum(row.values()) for row in figures["confusion"].values()) == 300
+    assert figures["model"]["sha256"] == registry.card("paper_cnn")["sha256"]
+
+
+def test_the_published_card_meets_the_bar():
+    metrics = registry.card("paper_cnn")["metrics"]
+    assert metrics["accuracy"] >= 0.95
+    assert metrics["auroc"] >= 0.985
+
+
+@pytest.mark.parametrize("content", [{}, {"REAL": 1}])
+def test_data_without_both_classes_is_a_sentence(tmp_path, content):
+    for label in content:
+        (tmp_path / label).mkdir()
+        Image.new("RGB", (32, 32)).save(tmp_path / label / "a.png")
+    with pytest.raises(CommandError, match="folders REAL and FAKE"):
+        evaluate(tmp_path)
+    with pytest.raises(CommandError, match="folders REAL and FAKE"):
+        train(tmp_path)
+
+
+def test_a_model_that_does_not_exist_is_a_sentence(folder):
+    with pytest.raises(CommandError, match="no model named"):
+        evaluate(folder, "--model", "nobody")
