@@ -17,6 +17,7 @@ from django.core.asgi import get_asgi_application
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "cifake_site.settings")
 django_application = get_asgi_application()  # sets Django up: models may be imported from here on
 
+from cifake_site.bodies import BodyLimit  # noqa: E402
 from cifake_site.lifespan import Lifespan  # noqa: E402
 from detection.routing import websocket_urlpatterns  # noqa: E402
 
@@ -24,7 +25,11 @@ from detection.routing import websocket_urlpatterns  # noqa: E402
 def build(*, consumer: bool) -> Any:
     sockets = AllowedHostsOriginValidator(AuthMiddlewareStack(URLRouter(websocket_urlpatterns)))
     return ProtocolTypeRouter(
-        {"http": django_application, "websocket": sockets, "lifespan": Lifespan(consumer=consumer)}
+        {
+            "http": BodyLimit(django_application),
+            "websocket": sockets,
+            "lifespan": Lifespan(consumer=consumer),
+        }
     )
 
 

@@ -8,6 +8,7 @@ the code is the same.
 from __future__ import annotations
 
 import os
+import stat
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -27,7 +28,10 @@ def env_list(name: str, default: str = "") -> list[str]:
 
 
 DATA_DIR = Path(os.environ.get("DATA_DIR", BASE_DIR / "data")).resolve()
-DATA_DIR.mkdir(parents=True, exist_ok=True)
+DATA_DIR.mkdir(mode=0o700, parents=True, exist_ok=True)
+# Images, records and mail are nobody else's to read. A folder that all share, like /tmp, is left alone.
+if DATA_DIR.stat().st_uid == os.geteuid() and not DATA_DIR.stat().st_mode & stat.S_ISVTX:
+    DATA_DIR.chmod(0o700)
 
 
 def secret_key() -> str:
@@ -80,6 +84,7 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "allauth.account.middleware.AccountMiddleware",
     "accounts.middleware.SessionActivityMiddleware",
+    "cifake_site.bodies.refuse_large_bodies",
 ]
 
 ROOT_URLCONF = "cifake_site.urls"
@@ -224,6 +229,7 @@ CONTENT_SECURITY_POLICY = {
 MAX_UPLOAD_BYTES = int(os.environ.get("MAX_UPLOAD_BYTES", str(25 * 1024 * 1024)))
 MAX_UPLOAD_FILES = int(os.environ.get("MAX_UPLOAD_FILES", "50"))
 MAX_UPLOAD_REQUEST_BYTES = int(os.environ.get("MAX_UPLOAD_REQUEST_BYTES", str(256 * 1024 * 1024)))
+MAX_FORM_BYTES = 4 * 1024 * 1024  # of every other request, and of strangers': see cifake_site.bodies
 DATA_UPLOAD_MAX_MEMORY_SIZE = 2 * 1024 * 1024  # form fields; files have their own limit
 DATA_UPLOAD_MAX_NUMBER_FILES = MAX_UPLOAD_FILES
 DETECTION_MODEL = os.environ.get("DETECTION_MODEL", "paper_cnn")

@@ -16,7 +16,6 @@ from django.utils.cache import patch_vary_headers
 
 from accounts.access import Principal, principal_for
 
-MIB = 1024 * 1024
 SIGNED_OUT = "You are signed out. Sign in again, then choose the files again."
 NOT_ALLOWED = (
     "Your role in this organisation does not allow this. Ask an owner to do it or to change your role."
@@ -62,9 +61,8 @@ def uploaded(request: HttpRequest) -> list[UploadedFile[Any]]:
     """The files of a form.
 
     Raises:
-        UploadRefused: too many files, too many bytes, none at all, or a broken form.
+        UploadRefused: too many files, none at all, or a broken form.
     """
-    _check_length(request)
     try:
         files = [file for file in request.FILES.getlist("files") if file is not None]
     except (TooManyFilesSent, TooManyFieldsSent):
@@ -78,12 +76,6 @@ def uploaded(request: HttpRequest) -> list[UploadedFile[Any]]:
     if not files:
         raise UploadRefused("No file was chosen. Choose one or more images, then send them.")
     return files
-
-
-def _check_length(request: HttpRequest) -> None:
-    limit = settings.MAX_UPLOAD_REQUEST_BYTES
-    if int(request.META.get("CONTENT_LENGTH") or 0) > limit:
-        raise UploadRefused(f"At most {limit // MIB} MB can be sent at once. Send fewer files at a time.")
 
 
 def _sign_in(request: HttpRequest) -> HttpResponseBase:

@@ -1,0 +1,122 @@
+"""Request bodies are measured as they come in, for Django keeps a whole one on disk before any view.
+
+``BodyLimit`` stands in front of Django and cuts short what is too large for its address and its
+sender; ``refuse_large_bodies`` then answers, within Django, with a sentence.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import io
+from collections.abc import Callable
+from typing import Any
+
+from channels.db import database_sync_to_async
+from django.conf import settings
+from django.contrib.auth import get_user
+from django.contrib.sessions.backends.db import SessionStore
+from django.core.handlers.asgi import ASGIRequest
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import render
+from django.urls import Resolver404, resolve
+
+from detection.requests import wants_json
+
+MIB = 1024 * 1024
+EXCEEDED = "cifake.exceeded"  # in the scope of a request without its body: the limit, in bytes
+
+
+class BodyTooLarge(Exception):
+    """Raised out of ``receive``, and so through Django's reading of the body."""
+
+
+class BodyLimit:
+    """ASGI: MAX_FORM_BYTES a request, MAX_UPLOAD_REQUEST_BYTES for images that a signed-in person sends."""
+
+    def __init__(self, application: Any) -> None:
+        self.application = application
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        meter = _Meter(scope, receive)
+        try:
+            await meter.check(_declared(scope))
+            await self.application(scope, meter.receive, send)
+        except BodyTooLarge:
+            # Django reads all of a body before it answers, so no answer has been begun.
+            await self.application({**scope, EXCEEDED: meter.limit}, _Empty().receive, send)
+
+
+class _Meter:
+    """Counts what comes, for nothing needs to say beforehand how long it is."""
+
+    def __init__(self, scope: Any, receive: Any) -> None:
+        self.scope, self.next = scope, receive
+        self.limit: int = settings.MAX_FORM_BYTES
+        self.count = 0
+
+    async def receive(self) -> Any:
+        message = await self.next()
+        self.count += len(message.get("body", b""))
+        await self.check(self.count)
+        return message
+
+    async def check(self, length: int) -> None:
+        # Who sends is looked up in the database, and so only for bodies that depend on it.
+        if length > self.limit and await _sends_images(self.scope):
+            self.limit = settings.MAX_UPLOAD_REQUEST_BYTES
+        if length > self.limit:
+            raise BodyTooLarge
+
+
+class _Empty:
+    """A body of nothing. What the client still sends stays with the server, which throws it away."""
+
+    def __init__(self) -> None:
+        self.given = False
+
+    async def receive(self) -> Any:
+        if self.given:
+            await asyncio.Event().wait()  # Django listens for a disconnect until it has answered
+        self.given = True
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+
+def _declared(scope: Any) -> int:
+    lengths = [value for name, value in scope["headers"] if name == b"content-length" and value.isdigit()]
+    return max(map(int, lengths), default=0)
+
+
+@database_sync_to_async
+def _sends_images(scope: Any) -> bool:
+    """A signed-in person, at the address that takes images; a made-up session is not enough."""
+    try:
+        request = ASGIRequest(scope, io.BytesIO())
+        if resolve(request.path_info).url_name != "detection_submit":
+            return False
+    except (Resolver404, UnicodeDecodeError):
+        return False
+    request.session = SessionStore(request.COOKIES.get(settings.SESSION_COOKIE_NAME))
+    return get_user(request).is_authenticated
+
+
+def refuse_large_bodies(get_response: Callable[[HttpRequest], HttpResponse]) -> Any:
+    """Middleware, the innermost, so that the page has its person, its frame and its headers."""
+
+    def answer(request: HttpRequest) -> HttpResponse:
+        limit = getattr(request, "scope", {}).get(EXCEEDED)
+        return get_response(request) if limit is None else _refusal(request, limit)
+
+    return answer
+
+
+def _refusal(request: HttpRequest, limit: int) -> HttpResponse:
+    most = f"At most {limit // MIB} MB can be sent"
+    if not request.user.is_authenticated:
+        detail = f"{most} by somebody who is signed out. Sign in, then send it again."
+    elif limit == settings.MAX_UPLOAD_REQUEST_BYTES:
+        detail = f"{most} at once. Send fewer files at a time."
+    else:
+        detail = f"{most} to this address. Send less."
+    if wants_json(request):
+        return JsonResponse({"detail": detail}, status=413)
+    return render(request, "413.html", {"detail": detail}, status=413)
