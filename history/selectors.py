@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 
 from django.core.paginator import Page, Paginator
 from django.db.models import Count, QuerySet
@@ -67,6 +67,7 @@ def _counts(rows: QuerySet[Detection]) -> dict[str, int]:
 def _moment(text: str) -> datetime | None:
     try:
         moment = parse_datetime(text.replace(" ", "+"))  # a plus sign that an address lost
-    except ValueError:
+        # In UTC, as databases are asked: the first and last years have moments that it lacks.
+        return moment.astimezone(UTC) if moment and is_aware(moment) else None
+    except (ValueError, OverflowError):
         return None
-    return moment if moment and is_aware(moment) else None

@@ -141,6 +141,7 @@ def test_nothing_yet(get, principal):
     [
         *("?page=99", "?page=0", "?page=-1", "?page=x", "?verdict=%00", "?q=%00", "?q=" + "y" * 3000),
         *("?until=yesterday", "?until=2026-99-99T00:00:00Z", "?until=2026-01-01"),
+        *("?until=0001-01-01T00:00:00%2B23:59", "?until=9999-12-31T23:59:59-23:59"),
     ],
 )
 def test_addresses_that_make_no_sense_still_give_a_page(get, record, query):
