@@ -74,6 +74,7 @@
   document.addEventListener("keydown", onKey);
   document.addEventListener("DOMContentLoaded", () => {
     document.querySelectorAll("[data-theme-toggle]").forEach(showTheme);
+    document.querySelector("[aria-invalid=true]")?.focus(); // a form that came back: where to go on
     const menu = document.querySelector("details.menu");
     menu?.addEventListener("focusout", (event) => {
       if (event.relatedTarget && !menu.contains(event.relatedTarget)) menu.open = false;

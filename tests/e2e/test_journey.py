@@ -91,6 +91,70 @@ def _delete_from_the_result(page: Page) -> None:
     expect(page.locator(".record")).to_have_count(1)
 
 
+def test_a_form_that_comes_back_stands_at_what_is_wrong(chrome, address):
+    page = chrome.new_page()
+    page.goto(f"{address}/accounts/signup/")
+    page.get_by_label("Email").fill("nobody@nowhere")
+    for label in ("Password", "Password (again)"):
+        page.get_by_label(label, exact=True).fill("correct horse 9")
+    page.get_by_role("button", name="Create account").click()
+    expect(page.get_by_text("Enter a valid email address.")).to_be_visible()
+    expect(page.get_by_label("Email")).to_be_focused()
+    page.close()
+
+
+def test_with_the_keyboard_alone(visit):
+    page, _ = visit("keys@example.org")
+    give(page, [IMAGES[0]])
+    wait_done(page, 1)
+    tab_to(page, IMAGES[0].name)
+    page.keyboard.press("Enter")
+    expect(page.locator("h1")).to_have_text(VERDICTS)
+    tab_to(page, "Delete this result…")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("dialog")).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("dialog")).to_be_hidden()
+    expect(page.get_by_role("link", name="Delete this result…")).to_be_focused()
+    page.keyboard.press("Enter")
+    tab_to(page, "Delete for good")
+    page.keyboard.press("Enter")
+    expect(page.get_by_text(f"{IMAGES[0].name} was deleted")).to_be_visible()
+
+
+def tab_to(page: Page, words: str) -> None:
+    """Presses Tab until the element of these words has the focus; each stop on the way must show it."""
+    for _ in range(60):
+        page.keyboard.press("Tab")
+        found, shown = page.evaluate(FOCUS)
+        assert shown, f"no focus ring on “{found}”"
+        if found == words:
+            return
+    raise AssertionError(f"Tab never comes to “{words}”")
+
+
+# Card links hand their ring to the card, the file box (1 px) to the drop zone; BODY is the browser's own bar.
+FOCUS = """
+(() => {
+  const node = document.activeElement;
+  const ringed = [node, node.closest(".result, .dropzone, label")].some((each) =>
+    each && getComputedStyle(each).outlineStyle !== "none");
+  return [node.innerText?.trim() ?? "", ringed || node === document.body];
+})()
+"""
+
+
+def test_on_paper_there_is_nothing_to_press(visit):
+    page, _ = visit("paper@example.org")
+    give(page, [IMAGES[0]])
+    wait_done(page, 1)
+    page.get_by_role("link", name=IMAGES[0].name).click()
+    page.wait_for_selector("#live[data-live=live]")
+    page.emulate_media(media="print")
+    expect(page.get_by_role("heading", name=VERDICTS)).to_be_visible()
+    expect(page.locator(":is(button, .button, input, .live):visible")).to_have_count(0)
+
+
 def test_every_way_in(visit):
     page, witness = visit("ways@example.org")
     give(page, [IMAGES[0]], kind="paste")
