@@ -9,12 +9,12 @@ from __future__ import annotations
 import asyncio
 import io
 from collections.abc import Callable
+from importlib import import_module
 from typing import Any
 
 from channels.db import database_sync_to_async
 from django.conf import settings
 from django.contrib.auth import get_user
-from django.contrib.sessions.backends.db import SessionStore
 from django.core.handlers.asgi import ASGIRequest
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
@@ -95,7 +95,8 @@ def _sends_images(scope: Any) -> bool:
             return False
     except (Resolver404, UnicodeDecodeError):
         return False
-    request.session = SessionStore(request.COOKIES.get(settings.SESSION_COOKIE_NAME))
+    sessions = import_module(settings.SESSION_ENGINE)
+    request.session = sessions.SessionStore(request.COOKIES.get(settings.SESSION_COOKIE_NAME))
     return get_user(request).is_authenticated
 
 
