@@ -46,7 +46,7 @@ def explanation(detection: Detection, failed: bool) -> str:
     """One sentence that says what the number means."""
     if detection.p_fake is None:
         return _no_number(failed)
-    fake, real = percent(detection.p_fake), percent(1 - detection.p_fake)
+    fake, real = _chance(detection.p_fake), _chance(1 - detection.p_fake)
     if detection.verdict == "fake":
         return (
             f"The model puts the chance that this image was made by AI at {fake}: "
@@ -129,6 +129,12 @@ def size(count: int) -> str:
 
 def dimensions(facts: dict[str, Any]) -> str:
     return f"{facts['width']:,} × {facts['height']:,}"
+
+
+def _chance(share: float) -> str:
+    """A percentage within a sentence, which no line may break."""
+    words = percent(share).replace("> ", "more than ").replace("< ", "less than ")
+    return words.replace(" %", "\N{NO-BREAK SPACE}%")
 
 
 def _no_number(failed: bool) -> str:

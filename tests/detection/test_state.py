@@ -56,7 +56,7 @@ def test_the_life_of_a_detection_as_people_see_it(submit, principal):
     judged = state_of(principal, detection)
     assert (judged["status"], judged["verdict_words"]) == ("working", "Probably AI-generated")
     assert judged["confidence_text"] == "87.5 %"
-    assert "87.5 %" in judged["explanation"]
+    assert "87.5\N{NO-BREAK SPACE}%" in judged["explanation"]
     assert judged["files"]["heatmap"].endswith(f"{detection.pk}/files/heatmap/")
     assert judged["model"]["name"] == "toy"
     assert judged["legend"].startswith("Evidence for AI-generated:")
@@ -208,12 +208,17 @@ def test_durations(milliseconds, words):
 
 @pytest.mark.parametrize(
     ("verdict", "p_fake", "chance"),
-    [("fake", 0.9, "90.0 %"), ("real", 0.2, "80.0 %"), ("uncertain", 0.55, "45.0 %")],
+    [
+        ("fake", 0.9, "at 90.0 %"),
+        ("fake", 0.9999, "at more than 99.9 %"),
+        ("real", 0.2, "at 80.0 %"),
+        ("uncertain", 0.55, "45.0 % real"),
+    ],
 )
 def test_the_sentence_gives_the_chance_of_what_was_announced(submit, verdict, p_fake, chance):
     detection = submit()
     detection.verdict, detection.p_fake = verdict, p_fake
-    assert chance in wording.explanation(detection, failed=False)
+    assert chance in wording.explanation(detection, failed=False).replace("\N{NO-BREAK SPACE}", " ")
 
 
 def test_submitting_alone_never_says_done(principal):

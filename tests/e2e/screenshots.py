@@ -40,17 +40,23 @@ def main() -> None:
         data = Path(scratch)
         images = cifake(data / "images", 6)
         with product(data / "data") as address, chromium() as browser:
-            warm_up(browser, address, images[0])
+            warm_up(browser, address, [images[0], PHOTO])
             take_all(browser, address, images, asked.folder, None if asked.all else KEPT)
 
 
-def warm_up(browser: Browser, address: str, image: Path) -> None:
-    """Somebody else's first picture waits for the models to be loaded, so that ours do not."""
+def warm_up(browser: Browser, address: str, images: list[Path]) -> None:
+    """Somebody else's first pictures wait for the models to be loaded, so that ours do not."""
     page = browser.new_context().new_page()
     sign_up(page, address, "first@example.org")
-    page.set_input_files(".upload__input", image)
-    wait_done(page, 1)
+    check_each(page, images)
     page.context.close()
+
+
+def check_each(page: Page, images: list[Path]) -> None:
+    """One after the other, as on an idle server: none waits for another."""
+    for count, image in enumerate(images, 1):
+        page.set_input_files(".upload__input", image)
+        wait_done(page, count)
 
 
 def take_all(browser: Browser, address: str, images: list[Path], folder: Path, kept: set | None) -> None:
@@ -65,10 +71,9 @@ def take_all(browser: Browser, address: str, images: list[Path], folder: Path, k
 
 
 def fill(page: Page, images: list[Path]) -> dict[str, str]:
-    """Checks images and one broken file; gives the addresses of what there is to see."""
+    """Checks images and a large photo; gives the addresses of what there is to see."""
     check = page.url
-    page.set_input_files(".upload__input", [*images, PHOTO])
-    wait_done(page, len(images) + 1)
+    check_each(page, [*images, PHOTO])
     links = {
         card.inner_text(): card.get_attribute("href") or "" for card in page.locator(".result__name a").all()
     }
