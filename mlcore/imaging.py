@@ -117,8 +117,10 @@ def preview(picture: Picture, side: int) -> tuple[bytes, str]:
     if max(image.size) <= min(side, 512):
         image.save(out, "PNG")
         return out.getvalue(), "image/png"
-    image = image.copy()
-    image.thumbnail((side, side), Image.Resampling.LANCZOS, reducing_gap=2.0)
+    scale = side / max(image.size)
+    if scale < 1:  # not Image.thumbnail, which needs a copy of the whole
+        size = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
+        image = image.resize(size, Image.Resampling.LANCZOS, reducing_gap=2.0)
     image.save(out, "JPEG", quality=85)
     return out.getvalue(), "image/jpeg"
 
