@@ -14,19 +14,30 @@ if TYPE_CHECKING:
     import keras
 
 
-def alternate(first: Callable[[], Any], second: Callable[[], Any], rounds: int) -> tuple[float, float]:
-    """Median milliseconds of each, run in turn so that a noisy neighbour slows both alike."""
+def alternate(
+    first: Callable[[], Any], second: Callable[[], Any], rounds: int, block: int = 5
+) -> tuple[float, float]:
+    """Median milliseconds of a call of each.
+
+    They take turns, so that a noisy neighbour slows both alike, and in blocks, so that neither
+    is measured on the caches and threads that the other has just left behind.
+    """
     first(), second()  # tracing and allocation are not what is measured
     times: tuple[list[float], list[float]] = ([], [])
     for _ in range(rounds):
         for run, row in zip((first, second), times, strict=True):
-            started = time.perf_counter()
             run()
-            row.append((time.perf_counter() - started) * 1000)
+            row += [_milliseconds(run) for _ in range(block)]
     return median(times[0]), median(times[1])
 
 
-def one_image(name: str, rounds: int = 60) -> dict[str, float]:
+def _milliseconds(run: Callable[[], Any]) -> float:
+    started = time.perf_counter()
+    run()
+    return (time.perf_counter() - started) * 1000
+
+
+def one_image(name: str, rounds: int = 12) -> dict[str, float]:
     """Prediction and Grad-CAM of one image: fused against ``predict()`` plus an eager tape."""
     from mlcore import registry
     from mlcore.gradcam import fused
