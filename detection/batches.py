@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 
 from django.conf import settings
@@ -11,13 +12,20 @@ from detection.models import Detection
 from detection.queue import Claim
 from detection.work import Failure, Item, Reply, Work
 
+logger = logging.getLogger(__name__)
+
+GONE = Failure("missing_file", "The stored file is gone: delete this record and submit it again.", True)
+UNREADABLE = Failure(
+    "unreadable_file", "The stored file could not be read. Run this again once the storage works."
+)
+
 
 @dataclass(frozen=True)
 class Batch:
-    """``items`` are in the order of the claim's rows; None for a file that is gone."""
+    """``items`` are in the order of the claim's rows; a Failure for a file that could not be read."""
 
     claim: Claim
-    items: tuple[Item | None, ...]
+    items: tuple[Item | Failure, ...]
 
 
 def read(claim: Claim) -> Batch:
@@ -25,26 +33,24 @@ def read(claim: Claim) -> Batch:
 
 
 def run(batch: Batch, process: ModelProcess) -> Reply:
-    """The model process's answers, and a failure in the place of each file that is gone.
+    """The model process's answers, and a failure in the place of each file that could not be read.
 
     Raises:
         ModelProcessDied: the process ended, or was ended for taking too long.
     """
-    known = tuple(item for item in batch.items if item is not None)
-    if not known:
-        return Reply([_gone()] * len(batch.items), 0.0)
-    reply = process.run(Work(batch.claim.stage, known), settings.STAGE_TIMEOUT_SECONDS)
+    known = tuple(item for item in batch.items if isinstance(item, Item))
+    work = Work(batch.claim.stage, known)
+    reply = process.run(work, settings.STAGE_TIMEOUT_SECONDS) if known else Reply([], 0.0)
     answers = iter(reply.answers)
-    return Reply([_gone() if item is None else next(answers) for item in batch.items], reply.run_ms)
+    return Reply([next(answers) if isinstance(item, Item) else item for item in batch.items], reply.run_ms)
 
 
-def _original(detection: Detection) -> Item | None:
+def _original(detection: Detection) -> Item | Failure:
     try:
         with detection.original.open("rb") as file:
             return Item(detection.name, file.read())
     except FileNotFoundError:
-        return None
-
-
-def _gone() -> Failure:
-    return Failure("missing_file", "The stored file is gone: delete this record and submit it again.", True)
+        return GONE
+    except Exception:  # storages raise what they like; the other files of the batch may be well
+        logger.exception("The file of detection %s cannot be read.", detection.pk)
+        return UNREADABLE

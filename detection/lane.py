@@ -20,7 +20,7 @@ from detection import batches, plan, push, queue, results
 from detection.batches import Batch
 from detection.model_process import ModelProcess, ModelProcessDied
 from detection.queue import Claim
-from detection.work import Failure, Reply
+from detection.work import FAULT, Failure, Reply
 
 logger = logging.getLogger(__name__)
 
@@ -28,6 +28,7 @@ POLL_SECONDS = 1.0  # the fallback where a wake-up is lost
 PAUSE_SECONDS = 1.0  # after a database error
 MAX_START_PAUSE = 30.0
 SAVE_TRIES = 3
+BROKEN = Failure("consumer_error", FAULT)
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -147,26 +148,34 @@ class Lane:
         except ModelProcessDied as error:
             if self._stopping.is_set():
                 return None
-            return _all_failed(batch, error.code, str(error))
-        except Exception as error:
+            return _all_failed(batch.claim, Failure(error.code, str(error)))
+        except Exception:
             logger.exception("The %s lane could not run a batch.", self.name)
-            return _all_failed(batch, "consumer_error", f"{type(error).__name__}: {error}")
+            return _all_failed(batch.claim, BROKEN)
 
     # --- The rows ---------------------------------------------------------------------
 
     async def _claim(self) -> Batch | None:
         try:
             claim = await self._in_database(queue.claim, self.name)
-            if claim is None:
-                return None
-            self._held.add(claim)
-            batch = await self._in_database(batches.read, claim)
         except Exception:
             logger.exception("The %s lane cannot read its queue.", self.name)
             await self._pause(PAUSE_SECONDS)
             return None
+        if claim is None:
+            return None
+        self._held.add(claim)
         await push.announce(claim.changes)
-        return batch
+        return await self._read(claim)
+
+    async def _read(self, claim: Claim) -> Batch | None:
+        """The claim with its files; without them its lease may not be kept: its rows fail an attempt."""
+        try:
+            return await self._in_database(batches.read, claim)
+        except Exception:
+            logger.exception("The %s lane could not read a batch.", self.name)
+            await self._save(claim, _all_failed(claim, BROKEN))
+            return None
 
     async def _save(self, claim: Claim, reply: Reply | None) -> None:
         """Tries again where the database fails: after that the lease brings the work back."""
@@ -225,8 +234,8 @@ class Lane:
         return await loop.run_in_executor(self._database, lambda: _fresh(call, *args, **kwargs))
 
 
-def _all_failed(batch: Batch, code: str, detail: str) -> Reply:
-    return Reply([Failure(code, detail)] * len(batch.claim.runs), 0.0)
+def _all_failed(claim: Claim, failure: Failure) -> Reply:
+    return Reply([failure] * len(claim.runs), 0.0)
 
 
 def _fresh(call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:

@@ -17,7 +17,7 @@ from importlib import import_module
 from multiprocessing.connection import Connection
 
 from detection.stages import SLOW, Options, Run, Stage
-from detection.work import Answer, Failure, Item, Ready, Reply, Work
+from detection.work import FAULT, Answer, Failure, Item, Ready, Reply, Work
 from mlcore import imaging
 from mlcore.contracts import Picture, Skipped
 from mlcore.errors import ImageRefused, MlcoreError, ObjectsUnavailable
@@ -67,9 +67,8 @@ class Worker:
             run = self._run_of(self.stages[work.stage])
             answers = self._examine(run, work.items)
         except Exception as error:
-            # The traceback goes to the log once a batch at most; people get the sentence.
-            logger.warning("The stage %s failed: %s", work.stage, error)
-            logger.debug("Where it failed:", exc_info=True)
+            # The traceback goes to the log, once a batch at most; people get a sentence.
+            logger.warning("The stage %s failed: %s", work.stage, error, exc_info=_unforeseen(error))
             answers = [_failed(error)] * len(work.items)
         return Reply(answers, (time.perf_counter() - start) * 1000)
 
@@ -100,7 +99,11 @@ def _failed(error: Exception) -> Answer:
         return Skipped(reason="The object detector's weights are missing.", remedy=str(error))
     if isinstance(error, MlcoreError):
         return Failure(error.code, str(error))
-    return Failure("stage_error", f"The stage failed: {type(error).__name__}: {error}")
+    return Failure("stage_error", FAULT)
+
+
+def _unforeseen(error: Exception) -> bool:
+    return not isinstance(error, MlcoreError)
 
 
 def _prepare(lane: str) -> None:

@@ -7,6 +7,12 @@ from dataclasses import dataclass
 from detection.stages import Outcome
 from mlcore.contracts import Skipped
 
+# What people read of an error that nobody foresaw; its own words are for the log.
+FAULT = (
+    "A fault in the program stopped this stage. Run it again; if it fails again, tell whoever runs this "
+    "site: the log says more."
+)
+
 
 @dataclass(frozen=True)
 class Item:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+from pathlib import Path
 
 import pytest
 from asgiref.sync import sync_to_async
 from django.db import OperationalError
 from django.utils import timezone
 
-from detection import lane, queue, results, services
+from detection import batches, lane, queue, results, services
 from detection.inference import InferenceConsumer
 from detection.models import Artefact, Detection, StageRun
 from tests.detection.conftest import PATIENCE, run_of, running_consumer
@@ -116,6 +117,37 @@ def test_a_missing_file_fails_its_own_row_only(submit):
         eventually(over)
     assert (run_of(lost).state, run_of(lost).error_code) == ("failed", "missing_file")
     assert run_of(kept).state == "done"
+
+
+def test_an_unreadable_file_fails_after_its_attempts_and_takes_no_other_with_it(submit):
+    unreadable, kept = submit("unreadable.png"), submit("kept.png")
+    path = Path(unreadable.original.path)
+    path.unlink()
+    path.mkdir()  # which also root cannot read
+    with running_consumer("fast"):
+        eventually(over)
+    run = run_of(unreadable)
+    assert (run.state, run.attempts, run.error_code) == ("failed", queue.MAX_ATTEMPTS, "unreadable_file")
+    assert (run_of(kept).state, run_of(kept).attempts) == ("done", 1)
+
+
+@pytest.mark.parametrize("failures", [1, 1000])
+def test_a_batch_that_cannot_be_read_costs_an_attempt_and_is_never_held(submit, monkeypatch, failures):
+    real, calls = batches.read, []
+
+    def read(claim):
+        calls.append(claim)
+        if len(calls) <= failures:
+            raise MemoryError
+        return real(claim)
+
+    monkeypatch.setattr(batches, "read", read)
+    detection = submit()
+    with running_consumer("fast") as consumer:
+        eventually(over)
+        assert not consumer.lanes[0]._held
+    run = run_of(detection)
+    assert (run.state, run.attempts) == (("done", 2) if failures == 1 else ("failed", queue.MAX_ATTEMPTS))
 
 
 def test_leases_are_kept_while_a_batch_takes_long(submit, settings):

@@ -12,7 +12,7 @@ import pytest
 
 from detection.model_process import ModelProcess, ModelProcessDied
 from detection.stages import Options, Outcome
-from detection.work import Failure, Item, Work
+from detection.work import FAULT, Failure, Item, Work
 from mlcore.contracts import Skipped
 from tests.detection.toy_stages import HANG, KILL, RAISE
 from tests.hostile import png, truncated_jpeg
@@ -50,10 +50,10 @@ def test_answers_come_in_the_order_of_the_pictures(process):
     assert reply.run_ms > 0
 
 
-def test_an_exception_is_an_answer_and_the_process_lives_on(process):
+def test_an_exception_is_an_answer_and_the_process_lives_on(capfd, process):
     reply = process.run(work((20, 20), RAISE), 30)
-    assert [answer.code for answer in reply.answers] == ["stage_error"] * 2
-    assert "told to fail" in reply.answers[0].detail
+    assert [(answer.code, answer.detail) for answer in reply.answers] == [("stage_error", FAULT)] * 2
+    assert "RuntimeError: the toy stage was told to fail" in capfd.readouterr().err  # with its traceback
     assert isinstance(process.run(work((20, 20)), 30).answers[0], Outcome)
 
 
