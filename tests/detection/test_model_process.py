@@ -11,9 +11,11 @@ from pathlib import Path
 import pytest
 
 from detection.model_process import ModelProcess, ModelProcessDied
+from detection.model_worker import Worker
 from detection.stages import Options, Outcome
 from detection.work import FAULT, Failure, Item, Work
 from mlcore.contracts import Skipped
+from tests.detection import toy_stages
 from tests.detection.toy_stages import HANG, KILL, RAISE
 from tests.hostile import png, truncated_jpeg
 from tests.servers import eventually
@@ -50,11 +52,17 @@ def test_answers_come_in_the_order_of_the_pictures(process):
     assert reply.run_ms > 0
 
 
-def test_an_exception_is_an_answer_and_the_process_lives_on(capfd, process):
+def test_an_exception_is_an_answer_and_the_process_lives_on(process):
     reply = process.run(work((20, 20), RAISE), 30)
     assert [(answer.code, answer.detail) for answer in reply.answers] == [("stage_error", FAULT)] * 2
-    assert "RuntimeError: the toy stage was told to fail" in capfd.readouterr().err  # with its traceback
     assert isinstance(process.run(work((20, 20)), 30).answers[0], Outcome)
+
+
+def test_the_log_keeps_what_people_are_not_shown_of_an_exception(tmp_path, caplog):
+    worker = Worker(toy_stages.STAGES, Options("toy", tmp_path))
+    assert worker.do(work(RAISE)).answers == [Failure("stage_error", FAULT)]
+    assert "told to fail" not in FAULT
+    assert "RuntimeError: the toy stage was told to fail" in caplog.text  # with its traceback
 
 
 def test_missing_weights_are_skipped_with_the_remedy_until_they_arrive(tmp_path):
