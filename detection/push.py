@@ -6,9 +6,10 @@ database; so a lost message costs latency, never a result.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -53,12 +54,20 @@ async def wake() -> None:
 
 def queued(changes: list[Change]) -> None:
     """To be called on commit, when there is new work."""
-    async_to_sync(_queued)(changes)
+    _from_sync(_queued, changes)
 
 
 def deleted(changes: list[Change]) -> None:
     """To be called on commit, when detections are gone."""
-    async_to_sync(announce)(changes, "detections.deleted")
+    _from_sync(announce, changes, "detections.deleted")
+
+
+def _from_sync(call: Callable[..., Awaitable[None]], *args: Any) -> None:
+    """A browser that hangs up cancels what its request waits for; what was committed stands."""
+    try:
+        async_to_sync(call)(*args)
+    except asyncio.CancelledError:
+        logger.info("A browser was gone before its change was announced.")
 
 
 async def _queued(changes: list[Change]) -> None:

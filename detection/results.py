@@ -7,7 +7,6 @@ from datetime import datetime
 from functools import singledispatch
 from typing import Any
 
-from django.core.files.base import ContentFile
 from django.db import transaction
 from django.utils import timezone
 
@@ -17,6 +16,7 @@ from detection.models import Artefact, Detection, StageRun
 from detection.push import Change
 from detection.queue import Claim
 from detection.stages import ARTEFACT_MIME, Outcome
+from detection.stored import NewFiles
 from detection.work import Answer, Failure
 from mlcore.contracts import Skipped
 
@@ -46,23 +46,17 @@ def save(claim: Claim, answers: list[Answer], run_ms: float) -> list[Change]:
     Files are written before the transaction, so that a row never names a file that is not
     there. Those of rows that are no longer ours are removed again.
     """
-    now, alone = timezone.now(), len(claim.runs) == 1
-    endings = [
-        Ending(run, _fields(answer, run, Attempt(now, run_ms, alone)), *_extras(answer, run))
-        for run, answer in zip(claim.runs, answers, strict=True)
-    ]
-    kept: list[Ending] = []
-    try:
+    attempt = Attempt(timezone.now(), run_ms, alone=len(claim.runs) == 1)
+    with NewFiles() as files:
+        endings = [
+            Ending(run, _fields(answer, run, attempt), *_extras(answer, run, files))
+            for run, answer in zip(claim.runs, answers, strict=True)
+        ]
         with transaction.atomic():
             ours = queue.close(claim, {each.run.pk: each.fields for each in endings})
             kept = [each for each in endings if each.run.pk in ours]
             _write(kept)
-    except BaseException:
-        kept = []
-        raise
-    finally:
-        discarded = [each for each in endings if each not in kept]
-        services.remove_files(artefact.file for each in discarded for artefact in each.artefacts)
+            files.keep(artefact.file for each in kept for artefact in each.artefacts)
     return [Change(each.run.detection_id, each.run.detection.organisation_id) for each in kept]
 
 
@@ -97,13 +91,13 @@ def _(answer: Failure, run: StageRun, attempt: Attempt) -> dict[str, Any]:
     )
 
 
-def _extras(answer: Answer, run: StageRun) -> tuple[dict[str, Any], list[Artefact]]:
+def _extras(answer: Answer, run: StageRun, files: NewFiles) -> tuple[dict[str, Any], list[Artefact]]:
     if not isinstance(answer, Outcome):
         return {}, []
-    return answer.headline, [_stored(run, kind, data) for kind, data in answer.artefacts.items()]
+    return answer.headline, [_stored(run, kind, data, files) for kind, data in answer.artefacts.items()]
 
 
-def _stored(run: StageRun, kind: str, data: bytes) -> Artefact:
+def _stored(run: StageRun, kind: str, data: bytes, files: NewFiles) -> Artefact:
     artefact = Artefact(detection_id=run.detection_id, kind=kind, mime=ARTEFACT_MIME)
-    artefact.file.save("", ContentFile(data), save=False)
+    files.add(artefact.file, data)
     return artefact

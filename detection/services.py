@@ -7,7 +7,6 @@ from functools import partial
 from typing import IO
 from uuid import UUID
 
-from django.core.files.base import ContentFile
 from django.db import connection, transaction
 from django.db.models import Exists, F, OuterRef, QuerySet
 from django.db.models.fields.files import FieldFile
@@ -16,9 +15,10 @@ from django.utils import timezone
 
 from accounts import access
 from accounts.access import Principal
-from detection import plan, push
+from detection import plan, push, stored
 from detection.intake import Intake, take_in
 from detection.models import Detection, StageRun
+from detection.stored import NewFiles
 
 
 def submit(*, principal: Principal, data: bytes | IO[bytes], name: str) -> Detection:
@@ -37,13 +37,11 @@ def submit(*, principal: Principal, data: bytes | IO[bytes], name: str) -> Detec
         facts=intake.facts,
         sha256=intake.sha256,
     )
-    try:
-        _store_files(detection, intake)
+    with NewFiles() as files:
+        _store_files(detection, intake, files)
         with transaction.atomic():
             _insert(detection)
-    except BaseException:
-        remove_files(_own_files(detection))
-        raise
+            files.keep(_own_files(detection))
     return detection
 
 
@@ -57,7 +55,7 @@ def delete(*, principal: Principal, pk: UUID) -> None:
         files = [*_own_files(detection), *(each.file for each in detection.artefacts.all())]
         change = push.Change(detection.pk, detection.organisation_id)
         detection.delete()
-        transaction.on_commit(partial(remove_files, files), robust=True)
+        transaction.on_commit(partial(stored.remove, files), robust=True)
         transaction.on_commit(partial(push.deleted, [change]), robust=True)
 
 
@@ -113,12 +111,6 @@ def settle(ids: Iterable[UUID]) -> None:
     open_ones.filter(~Exists(unfinished)).update(completed_at=timezone.now())
 
 
-def remove_files(files: Iterable[FieldFile]) -> None:
-    for file in files:
-        if file.name:
-            file.storage.delete(file.name)
-
-
 def _insert(detection: Detection) -> None:
     detection.save(force_insert=True)
     StageRun.objects.bulk_create(
@@ -128,12 +120,12 @@ def _insert(detection: Detection) -> None:
     transaction.on_commit(partial(push.queued, [change]), robust=True)
 
 
-def _store_files(detection: Detection, intake: Intake) -> None:
-    detection.original.save("", ContentFile(intake.data), save=False)
+def _store_files(detection: Detection, intake: Intake, files: NewFiles) -> None:
+    files.add(detection.original, intake.data)
     (preview, detection.preview_mime) = intake.preview
-    detection.preview.save("", ContentFile(preview), save=False)
+    files.add(detection.preview, preview)
     (thumbnail, detection.thumbnail_mime) = intake.thumbnail
-    detection.thumbnail.save("", ContentFile(thumbnail), save=False)
+    files.add(detection.thumbnail, thumbnail)
 
 
 def _own_files(detection: Detection) -> list[FieldFile]:

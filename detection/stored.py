@@ -1,0 +1,49 @@
+"""Files written ahead of the rows that name them: none of theirs may be lost, few left behind."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
+from types import TracebackType
+
+from django.core.files.base import ContentFile
+from django.db.models.fields.files import FieldFile
+
+logger = logging.getLogger(__name__)
+
+
+class NewFiles:
+    """Removes, at the end of its ``with`` block, all files that were added and not kept.
+
+    ``keep`` comes last in the transaction that saves the rows. From its COMMIT on, whatever
+    is raised, only the database knows whether the rows are there; and a file too many, which
+    the sweeper finds, is better than a record whose file is lost.
+    """
+
+    def __init__(self) -> None:
+        self._loose: list[FieldFile] = []
+
+    def add(self, field: FieldFile, data: bytes) -> None:
+        field.save("", ContentFile(data), save=False)
+        self._loose.append(field)
+
+    def keep(self, files: Iterable[FieldFile]) -> None:
+        names = {file.name for file in files}
+        self._loose = [file for file in self._loose if file.name not in names]
+
+    def __enter__(self) -> NewFiles:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            remove(self._loose)
+        except Exception:  # the rows are as they should be, and their caller must hear so
+            logger.warning("New files could not be removed: the sweeper will.", exc_info=True)
+
+
+def remove(files: Iterable[FieldFile]) -> None:
+    for file in files:
+        if file.name:
+            file.storage.delete(file.name)
