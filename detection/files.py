@@ -7,8 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import PurePath
+from typing import Any
 
-import numpy as np
 from django.db.models.fields.files import FieldFile
 from django.http import Http404
 
@@ -84,12 +84,12 @@ def _overlay(detection: Detection) -> StoredFile:
     if run is None or run.result is None:
         raise Http404("This detection has no heat map yet.")
     name = _name(detection, "overlay", "image/png")
-    draw = partial(_drawn, detection, run.result["heatmap"]["rows"])
+    draw = partial(_drawn, detection, run.result["heatmap"])
     return StoredFile(draw, "image/png", name, f"{run.pk}-{detection.version}", None)
 
 
-def _drawn(detection: Detection, rows: list[list[float]]) -> bytes:
-    heatmap = np.asarray(rows, dtype=np.float32)
+def _drawn(detection: Detection, packed: dict[str, Any]) -> bytes:
+    heatmap = overlay.unpack(packed)
     with DECODING:
         try:
             picture = imaging.examine(_read(detection.original), detection.name, _any_size())

@@ -18,7 +18,7 @@ FAST, SLOW = "fast", "slow"
 ARTEFACT_MIME = "image/png"
 # Browsers scale the heat map up smoothly. Four pixels for each cell of the network's grid keep
 # its shape; more would carry nothing new and cost as much as half the network does.
-HEATMAP_SIDE = 128
+HEATMAP_SIDE = 64
 
 
 @dataclass(frozen=True)
@@ -84,17 +84,16 @@ def load_objects(options: Options) -> Run:
 
 
 def verdict_outcome(picture: Picture, found: Classification) -> Outcome:
-    from mlcore.overlay import heatmap_png
+    from mlcore.overlay import heatmap_png, pack
 
     numbers = {
         "verdict": str(found.verdict),
         "p_fake": float(found.p_fake),
         "confidence": float(found.confidence),
     }
-    rows = found.heatmap.astype(float).round(4).tolist()  # float64, or JSON shows float32's tails
     model = {f"model_{key}": value for key, value in asdict(found.model).items()}
     return Outcome(
-        result={**numbers, "model": asdict(found.model), "heatmap": {"rows": rows}},
+        result={**numbers, "model": asdict(found.model), "heatmap": pack(found.heatmap)},
         artefacts={"heatmap": heatmap_png(found.heatmap, heatmap_size(picture))},
         headline={**numbers, **model},
     )

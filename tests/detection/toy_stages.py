@@ -10,11 +10,13 @@ import os
 import signal
 import threading
 
+import numpy as np
 from PIL import Image
 
 from detection.stages import FAST, SLOW, Options, Outcome, Run, Stage
 from mlcore.contracts import Picture
 from mlcore.errors import ObjectsUnavailable
+from mlcore.overlay import pack
 
 MODEL = {"name": "toy", "version": "1", "sha256": "0" * 64}
 KILL = (8, 9)  # width and height of a picture that kills its process, whatever its name
@@ -35,7 +37,7 @@ def verdict(picture: Picture) -> Outcome:
         raise RuntimeError("the toy stage was told to fail")
     numbers = {"verdict": "fake", "p_fake": 0.875, "confidence": 0.875}
     return Outcome(
-        result={**numbers, "model": MODEL, "heatmap": {"rows": [[0.0, 1.0], [0.5, 0.25]]}},
+        result={**numbers, "model": MODEL, "heatmap": pack(np.array([[0.0, 1.0], [0.5, 0.2]], np.float32))},
         artefacts={"heatmap": png()},
         headline={**numbers, **{f"model_{key}": value for key, value in MODEL.items()}},
     )

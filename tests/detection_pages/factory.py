@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+import numpy as np
 from django.core.files.base import ContentFile
 from django.utils import timezone
 
 from accounts.access import Principal
 from detection import services
 from detection.models import Artefact, Detection, StageRun
+from mlcore.overlay import pack
 from tests import hostile
 
 MODEL = {"name": "paper_cnn", "version": "1.0", "sha256": "ab" * 32}
@@ -35,7 +37,7 @@ def done(
     Detection.objects.filter(pk=detection.pk).update(
         **numbers, **model, version=3, completed_at=detection.created_at + timedelta(milliseconds=1234)
     )
-    heat_map = {"rows": [[0.0, 1.0], [0.5, 0.2]]}
+    heat_map = pack(np.array([[0.0, 1.0], [0.5, 0.2]], np.float32))
     finish(detection, "verdict", {**numbers, "model": MODEL, "heatmap": heat_map}, 120)
     finish(detection, "objects", {"objects": list(objects), "model": MODEL}, 1234)
     heat = Artefact(detection=detection, kind="heatmap", mime="image/png")

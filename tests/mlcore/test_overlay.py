@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 
 import numpy as np
 import pytest
@@ -145,3 +146,9 @@ def test_the_surest_box_lies_on_top():
     one, other = DetectedObject("dog", 0.9, same), DetectedObject("a very long name", 0.3, same)
     first, second = overlay.draw_objects(ground, [one, other]), overlay.draw_objects(ground, [other, one])
     assert np.array_equal(rgb(first), rgb(second))
+
+
+def test_a_packed_map_comes_back_in_its_shape_to_half_a_level():
+    heatmap = np.random.default_rng(0).random((5, 7), np.float32)
+    packed = json.loads(json.dumps(overlay.pack(heatmap)))
+    np.testing.assert_allclose(overlay.unpack(packed), heatmap, atol=1 / 510 + 1e-6)
