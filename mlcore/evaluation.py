@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from mlcore import data, imaging, registry
-from mlcore.classifier import prepare
+from mlcore.augment import enlarge
+from mlcore.classifier import reduce
 from mlcore.errors import DataError, ImageRefused
 from mlcore.metrics import Metrics, measure
 
@@ -48,7 +48,7 @@ def evaluate_source(source: Path, name: str, *, held_out_seed: int | None = None
     model = registry.load(name)
     unreadable: list[str] = []
     labels: list[int] = []
-    p_fake = probabilities(model, _inputs(source, model.input_shape[1], labels, unreadable))
+    p_fake = probabilities(model, _inputs(source, labels, unreadable))
     if len(set(labels)) < 2:
         raise DataError(f"{source}: images of both classes are needed, in folders REAL and FAKE.")
     return Evaluation(measure(p_fake, np.array(labels)), tuple(unreadable))
@@ -56,20 +56,18 @@ def evaluate_source(source: Path, name: str, *, held_out_seed: int | None = None
 
 def evaluate_arrays(model: keras.Model, part: data.Dataset) -> Metrics:
     """Metrics of a model on images in memory."""
-    size = model.input_shape[1]
-    inputs = (prepare(Image.fromarray(pixels), size) for pixels in part.images)
-    return measure(probabilities(model, inputs), part.labels)
+    return measure(probabilities(model, part.images), part.labels)
 
 
-def probabilities(model: keras.Model, inputs: Iterable[NDArray[np.float32]]) -> NDArray[np.float64]:
-    """P(fake) of each prepared (size, size, 3) input, in order: (n,)."""
+def probabilities(model: keras.Model, inputs: Iterable[NDArray[np.uint8]]) -> NDArray[np.float64]:
+    """P(fake) of each (32, 32, 3) input, in order: (n,)."""
     import tensorflow as tf
 
     size = model.input_shape[1]
     run = tf.function(
-        lambda batch: model(batch, training=False),
+        lambda batch: model(enlarge(tf.cast(batch, tf.float32) / 255.0, size), training=False),
         autograph=False,
-        input_signature=[tf.TensorSpec((None, size, size, 3), tf.float32)],
+        input_signature=[tf.TensorSpec((None, data.NATIVE_SIZE, data.NATIVE_SIZE, 3), tf.uint8)],
     )
     rows = iter(inputs)
     results = []
@@ -78,24 +76,22 @@ def probabilities(model: keras.Model, inputs: Iterable[NDArray[np.float32]]) -> 
     return np.concatenate(results) if results else np.empty(0)
 
 
-def _inputs(
-    source: Path, size: int, labels: list[int], unreadable: list[str]
-) -> Iterator[NDArray[np.float32]]:
+def _inputs(source: Path, labels: list[int], unreadable: list[str]) -> Iterator[NDArray[np.uint8]]:
     """Decoded by two threads, in order; fills ``labels`` and ``unreadable`` along the way."""
 
-    def read(item: tuple[str, bytes]) -> tuple[str, NDArray[np.float32] | None]:
+    def read(item: tuple[str, bytes]) -> tuple[str, NDArray[np.uint8] | None]:
         name, content = item
         try:
-            return name, prepare(imaging.examine(content, name).image, size)
+            return name, reduce(imaging.examine(content, name).image)
         except ImageRefused:
             return name, None
 
     files = (item for item in data.read_files(source) if data.label_of(item[0]) is not None)
     with ThreadPoolExecutor(2) as pool:
         while chunk := list(islice(files, BATCH)):
-            for name, prepared in pool.map(read, chunk):
-                if prepared is None:
+            for name, pixels in pool.map(read, chunk):
+                if pixels is None:
                     unreadable.append(name)
                 else:
                     labels.append(int(data.label_of(name) or 0))
-                    yield prepared
+                    yield pixels

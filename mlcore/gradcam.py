@@ -21,20 +21,26 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from mlcore.augment import enlarge
+
 if TYPE_CHECKING:
     import keras
     import tensorflow as tf
 
 Floats = NDArray[np.float32]
+Pixels = NDArray[np.float32] | NDArray[np.uint8]
 
 
-def fused(model: keras.Model, layer: str = "final_conv") -> Callable[[Floats], tuple[Floats, Floats]]:
+def fused(
+    model: keras.Model, layer: str = "final_conv", native: int | None = None
+) -> Callable[[Pixels], tuple[Floats, Floats]]:
     """Compile ``model`` into a function of a batch that gives P(fake) and heat maps together.
 
-    The function takes (n, side, side, 3) float32 in [0, 1], any n, and returns (n,) float32
-    probabilities and (n, h, w) float32 maps on the layer's grid. Each map is the evidence
-    for the class that its probability announces (fake above one half), scaled to a maximum
-    of 1, or all 0 where there is none.
+    The function takes (n, side, side, 3) float32 in [0, 1], any n; or, with ``native`` given,
+    (n, native, native, 3) uint8, which is enlarged as in training within the same call, several
+    times faster than before it. It returns (n,) float32 probabilities and (n, h, w) float32 maps
+    on the layer's grid. Each map is the evidence for the class that its probability announces
+    (fake above one half), scaled to a maximum of 1, or all 0 where there is none.
 
     Raises:
         ValueError: the model has no such layer, or some way to ``logit`` passes it by.
@@ -46,20 +52,32 @@ def fused(model: keras.Model, layer: str = "final_conv") -> Callable[[Floats], t
     body = keras.Model(model.input, observed)
     head = keras.Model(observed, model.get_layer("logit").output)
 
-    # No autograph: there is no control flow to convert, and it leaves files in /tmp behind.
-    @tf.function(autograph=False, input_signature=[tf.TensorSpec((None, *model.input_shape[1:]), tf.float32)])
     def explain(images: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        if native is not None:
+            images = enlarge(tf.cast(images, tf.float32) / 255.0, model.input_shape[1])
         features = body(images, training=False)
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(features)
             logit = head(features, training=False)[:, 0]
         return tf.sigmoid(logit), _maps(features, tape.gradient(logit, features), logit)
 
-    def run(batch: Floats) -> tuple[Floats, Floats]:
-        p_fake, maps = explain(tf.convert_to_tensor(batch, tf.float32))
+    # No autograph: there is no control flow to convert, and it leaves files in /tmp behind.
+    signature = _signature(model, native)
+    compiled = tf.function(explain, autograph=False, input_signature=[signature])
+
+    def run(batch: Pixels) -> tuple[Floats, Floats]:
+        p_fake, maps = compiled(tf.convert_to_tensor(batch, signature.dtype))
         return p_fake.numpy(), maps.numpy()
 
     return run
+
+
+def _signature(model: keras.Model, native: int | None) -> tf.TensorSpec:
+    import tensorflow as tf
+
+    if native is None:
+        return tf.TensorSpec((None, *model.input_shape[1:]), tf.float32)
+    return tf.TensorSpec((None, native, native, 3), tf.uint8)
 
 
 def _maps(features: tf.Tensor, gradient: tf.Tensor, logit: tf.Tensor) -> tf.Tensor:

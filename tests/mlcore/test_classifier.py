@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from mlcore import imaging, registry
-from mlcore.classifier import Classifier, prepare, verdict_of
+from mlcore.classifier import Classifier, reduce, verdict_of
 from mlcore.contracts import Verdict
 from mlcore.errors import ModelUnavailable
 from tests import hostile
@@ -64,13 +64,13 @@ def test_warm_up_runs(classifier):
 def test_a_large_picture_is_seen_as_its_32_pixel_reduction():
     large = hostile.gradient(512, 512)
     small = large.resize((32, 32), Image.Resampling.BILINEAR)
-    assert np.array_equal(prepare(large, 128), prepare(small, 128))
+    assert np.array_equal(reduce(large), reduce(small))
 
 
 def test_reduction_averages_and_does_not_alias():
     """A fine chequerboard is grey from afar."""
     board = Image.fromarray(np.indices((256, 256)).sum(0).astype(np.uint8) % 2 * 255).convert("RGB")
-    assert np.abs(prepare(board, 128) - 0.5).max() < 0.05
+    assert np.abs(reduce(board) / 255 - 0.5).max() < 0.05
 
 
 @pytest.mark.parametrize(

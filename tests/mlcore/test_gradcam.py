@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from PIL import Image
 
 from mlcore import imaging, registry
-from mlcore.classifier import prepare
+from mlcore.augment import enlarge
+from mlcore.classifier import reduce
 from mlcore.gradcam import fused
 from tests.cifake import held_out, needs_cifake
 
@@ -23,7 +23,11 @@ def explain(model):
 
 
 def images(count):
-    return np.stack([prepare(imaging.examine(file, "x.jpg").image, 128) for _, file in held_out(count)])
+    return enlarge(natives(count).astype(np.float32) / 255.0, 128).numpy()
+
+
+def natives(count):
+    return np.stack([reduce(imaging.examine(file, "x.jpg").image) for _, file in held_out(count)])
 
 
 def reference(model, image, announced):
@@ -128,10 +132,9 @@ def test_a_layer_that_is_not_there_is_an_error(model):
         fused(model, "nonesuch")
 
 
-def test_prepare_enlarges_exactly_as_training_does():
-    from mlcore.augment import enlarge
-
-    pixels = np.random.default_rng(1).integers(0, 256, (32, 32, 3), np.uint8)
-    ours = prepare(Image.fromarray(pixels), 128)
-    theirs = enlarge(pixels[None].astype(np.float32) / 255.0, 128).numpy()[0]
-    assert np.abs(ours - theirs).max() < 1e-6
+@needs_cifake
+def test_native_pixels_give_what_their_enlargement_gives(model, explain):
+    p_fake, maps = fused(model, native=32)(natives(16))
+    wanted_p, wanted_maps = explain(images(16))
+    np.testing.assert_allclose(p_fake, wanted_p, atol=1e-6)
+    np.testing.assert_allclose(maps, wanted_maps, atol=1e-5)
