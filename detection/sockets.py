@@ -9,16 +9,21 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from importlib import import_module
 from typing import Any
 from uuid import UUID
 
 from channels.db import database_sync_to_async
 from channels.generic.websocket import AsyncWebsocketConsumer
+from django.conf import settings
+from django.contrib.auth import HASH_SESSION_KEY, SESSION_KEY
 from django.contrib.auth.models import AnonymousUser
 from django.http import Http404
+from django.utils.crypto import constant_time_compare
 
 from accounts import access
 from accounts.access import Principal
@@ -26,14 +31,18 @@ from accounts.models import User
 from detection import push
 from detection.watching import Message, Watch, asked_ids
 
+logger = logging.getLogger(__name__)
+
 REREAD_SECONDS = 2.0
 NO_LONGER_YOURS = 4404  # close code: signed out, no member any more, or no such organisation
+CONNECT_AGAIN = 1011  # close code of RFC 6455: an error here; browsers come back and ask for all anew
 
 
 class DetectionConsumer(AsyncWebsocketConsumer):
     """One detection (``pk`` in the path) or all of an organisation, for its members only."""
 
     pump: asyncio.Task[None] | None = None
+    group = ""
 
     async def connect(self) -> None:
         """Refuses with 403 before the handshake; then sends what a late joiner has missed."""
@@ -42,12 +51,16 @@ class DetectionConsumer(AsyncWebsocketConsumer):
         path = self.scope["url_route"]["kwargs"]
         try:
             principal = await _read(self._admit)
-            await self.channel_layer.group_add(self._group(principal), self.channel_name)
-            self.watch = Watch(principal, path.get("pk"))
+            self.watch, self.group = Watch(principal, path.get("pk")), self._group(principal)
+            await self._join()
             missed = await _read(self.watch.start)
         except Http404:
+            await self._leave()
             await self.close(NO_LONGER_YOURS)
             return
+        except BaseException:  # nobody would call disconnect
+            await self._leave()
+            raise
         await self.accept()
         await self._send(missed)
         self.pump = asyncio.create_task(self._run())
@@ -55,7 +68,7 @@ class DetectionConsumer(AsyncWebsocketConsumer):
     async def disconnect(self, code: int) -> None:
         if self.pump is not None:
             self.pump.cancel()
-            await self.channel_layer.group_discard(self._group(self.watch.principal), self.channel_name)
+        await self._leave()
 
     async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
         """``{"type": "watch", "ids": […]}`` asks for the state of these now; all else is ignored."""
@@ -71,6 +84,15 @@ class DetectionConsumer(AsyncWebsocketConsumer):
         await self._say_all([{"type": "deleted", "id": each} for each in event["ids"]])
 
     async def _run(self) -> None:
+        """What could not be read may have been missed: the browser is to connect, and ask, again."""
+        try:
+            await self._tell_news()
+        except Exception:
+            logger.exception("A WebSocket cannot go on.")
+            with suppress(Exception):  # it may be the socket itself that is gone
+                await self.close(CONNECT_AGAIN)
+
+    async def _tell_news(self) -> None:
         """Sends all that there is to say, one read for many pushes; the timer in between."""
         due = time.monotonic() + REREAD_SECONDS
         while True:
@@ -81,6 +103,7 @@ class DetectionConsumer(AsyncWebsocketConsumer):
             if time.monotonic() >= due:
                 if not await self._still_admitted():
                     return
+                await self._join()
                 await self._send(await _read(self.watch.reread))
                 due = time.monotonic() + REREAD_SECONDS
 
@@ -102,12 +125,17 @@ class DetectionConsumer(AsyncWebsocketConsumer):
         return True
 
     def _admit(self) -> Principal:
-        session = self.scope["session"]
-        if not session.session_key or not session.exists(session.session_key):
-            raise Http404
-        user = User.objects.filter(pk=self.scope["user"].pk).first()
+        user = _signed_in(self.scope["session"].session_key)
         slug = self.scope["url_route"]["kwargs"]["organisation"]
         return access.principal_for(user or AnonymousUser(), slug)
+
+    async def _join(self) -> None:
+        """Again with every turn of the timer: a layer forgets its members, after a day at the latest."""
+        await self.channel_layer.group_add(self.group, self.channel_name)
+
+    async def _leave(self) -> None:
+        if self.group:
+            await self.channel_layer.group_discard(self.group, self.channel_name)
 
     def _group(self, principal: Principal) -> str:
         pk = self.scope["url_route"]["kwargs"].get("pk")
@@ -122,6 +150,17 @@ class DetectionConsumer(AsyncWebsocketConsumer):
     async def _say_all(self, messages: list[Message]) -> None:
         for message in messages:
             await self.send(text_data=json.dumps(message))
+
+
+def _signed_in(session_key: str | None) -> User | None:
+    """Whose session this is now: nobody's once it has ended, or the password was changed."""
+    session = import_module(settings.SESSION_ENGINE).SessionStore(session_key)
+    user = User.objects.filter(pk=session.get(SESSION_KEY)).first()
+    if user is None:
+        return None
+    hashes = [user.get_session_auth_hash(), *user.get_session_auth_fallback_hash()]
+    own = session.get(HASH_SESSION_KEY, "")
+    return user if any(constant_time_compare(own, each) for each in hashes) else None
 
 
 async def _read(call: Callable[..., Any], *args: Any) -> Any:

@@ -78,5 +78,5 @@ def asked_ids(text: str | None) -> set[UUID]:
         if message["type"] != "watch":
             return set()
         return {UUID(each) for each in message["ids"][:MAX_WATCHED]}
-    except (ValueError, TypeError, KeyError, AttributeError):
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
         return set()  # a browser's message is a request, never a reason to fail

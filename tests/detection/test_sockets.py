@@ -4,16 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import json
+from unittest.mock import Mock
+from uuid import uuid4
 
 import pytest
 from asgiref.sync import sync_to_async
 from asgiref.testing import ApplicationCommunicator
+from channels.layers import get_channel_layer
 from django.conf import settings as django_settings
+from django.contrib.sessions.models import Session
+from django.db import OperationalError
+from django.utils import timezone
 
 from accounts.models import Membership
 from cifake_site.asgi import build
 from detection import push, services, sockets
 from detection.models import Detection
+from detection.watching import Watch
 from tests.detection.conftest import PATIENCE, finish
 from tests.hostile import png
 
@@ -128,6 +135,19 @@ class TestWhoMayListen:
         detection = await sync_to_async(submit)(principal=other)
         assert not await connects(Browser(one(principal, detection.pk), cookie))
 
+    async def test_who_is_refused_is_in_no_group_any_more(self, principal, cookie):
+        async with Browser(one(principal, uuid4()), cookie) as browser:
+            assert not browser.connected
+            assert not get_channel_layer().groups
+
+    async def test_whom_an_error_keeps_out_is_in_no_group_any_more(self, principal, cookie, monkeypatch):
+        monkeypatch.setattr(Watch, "start", Mock(side_effect=OperationalError))
+        browser = Browser(stream(principal), cookie)
+        await browser.socket.send_input({"type": "websocket.connect"})
+        with pytest.raises(OperationalError):
+            await browser.socket.wait(PATIENCE)
+        assert not get_channel_layer().groups
+
     @pytest.mark.parametrize("origin", ["https://evil.example", None])
     async def test_not_from_another_site(self, principal, cookie, origin):
         assert not await connects(Browser(stream(principal), cookie, origin))
@@ -136,7 +156,7 @@ class TestWhoMayListen:
         assert not await connects(Browser("/ws/nonsense/", cookie))
         assert not await connects(Browser("/ws/o/no-such-organisation/detections/", cookie))
 
-    @pytest.mark.parametrize("ending", ["membership", "account", "session"])
+    @pytest.mark.parametrize("ending", ["membership", "account", "session", "expiry", "password"])
     async def test_not_any_longer(self, principal, cookie, short_timer, client, ending):
         async with Browser(stream(principal), cookie) as browser:
             assert browser.connected
@@ -144,6 +164,11 @@ class TestWhoMayListen:
                 await Membership.objects.filter(user=principal.user).adelete()
             elif ending == "account":
                 principal.user.is_active = False
+                await principal.user.asave()
+            elif ending == "expiry":
+                await Session.objects.aupdate(expire_date=timezone.now())
+            elif ending == "password":  # changed elsewhere, which ends all other sessions
+                principal.user.set_password("another horse 9")
                 await principal.user.asave()
             else:
                 await sync_to_async(client.logout)()
@@ -196,7 +221,12 @@ class TestPush:
             assert await browser.hear() == {"type": "deleted", "id": str(theirs.pk)}
 
     @pytest.mark.parametrize(
-        "nonsense", ["", "{", "[]", "null", '{"type":"watch"}', '{"type":"watch","ids":[1]}', '{"ids":["x"]}']
+        "nonsense",
+        [
+            *("", "{", "[]", "null", "[" * 60_000, '{"ids":["x"]}'),
+            *('{"type":"watch"}', '{"type":"watch","ids":[1]}', '{"type":"watch","ids":{}}'),
+        ],
+        ids=lambda nonsense: nonsense[:30],
     )
     async def test_nonsense_from_a_browser_is_ignored(self, principal, cookie, nonsense):
         async with Browser(stream(principal), cookie) as browser:
@@ -231,6 +261,33 @@ class TestPush:
             while seen[-1] < 6:
                 seen.append((await browser.hear())["version"])
             assert seen == sorted(set(seen))
+
+
+@pytest.mark.usefixtures("short_timer")
+class TestTheTimer:
+    async def test_members_that_the_layer_forgot_join_again(self, principal, cookie, submit):
+        """As the in-memory layer forgets them after a day: here by hand."""
+        layer = get_channel_layer()
+        await sync_to_async(submit)("first.png")
+        async with Browser(stream(principal), cookie) as browser:
+            await browser.hear()
+            layer.groups.clear()
+            while push.organisation_group(principal.organisation.pk) not in layer.groups:
+                await asyncio.sleep(0.01)
+
+    async def test_an_error_of_the_database_sends_the_browser_to_connect_again(
+        self, principal, cookie, submit, monkeypatch
+    ):
+        def fail(self):
+            raise OperationalError("the database has gone away")
+
+        async with Browser(stream(principal), cookie) as browser:
+            monkeypatch.setattr(Watch, "reread", fail)
+            assert await browser.closed() == sockets.CONNECT_AGAIN
+        monkeypatch.undo()
+        await sync_to_async(submit)("cat.png")
+        async with Browser(stream(principal), cookie) as browser:
+            assert (await browser.hear())["detection"]["name"] == "cat.png"
 
 
 @pytest.mark.usefixtures("short_timer")
