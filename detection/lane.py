@@ -207,7 +207,8 @@ class Lane:
             try:
                 for claim in list(self._held):
                     await self._in_database(queue.extend, claim)
-                await push.announce(await self._in_database(queue.bury, self.name))
+                for end in (queue.bury, queue.retire):
+                    await push.announce(await self._in_database(end, self.name))
             except Exception:
                 logger.exception("The %s lane could not look after its leases.", self.name)
 

@@ -23,8 +23,10 @@ from detection.models import StageRun
 from detection.push import Change
 
 MAX_ATTEMPTS = 4
-# Decoded pictures lie in the model process together: this many pixels are 200 MB.
-BATCH_PIXELS = 64_000_000
+# A batch lies in memory as a whole, its files in the consumer and in the model process, its decoded
+# pictures in the latter: so many pixels are 200 MB.
+BATCH_PIXELS, BATCH_BYTES = 64_000_000, 64 * 1024 * 1024
+ROLL_OUT = timedelta(hours=1)
 State = StageRun.State
 
 
@@ -73,19 +75,26 @@ def bury(lane: str, now: datetime | None = None) -> list[Change]:
     """Fails the rows whose last allowed attempt was never finished: their holders died."""
     now = now or timezone.now()
     lost = Q(state=State.RUNNING, lease_until__lt=now, attempts__gte=MAX_ATTEMPTS)
-    rows = StageRun.objects.filter(lost, lane=lane)
-    if not rows.exists():
-        return []
-    with transaction.atomic():
-        locked = rows.select_for_update(skip_locked=True, of=("self",))
-        dead = list(locked.select_related("detection").order_by("pk"))
-        StageRun.objects.filter(pk__in=[run.pk for run in dead]).update(
-            **_over(State.FAILED, now),
-            error_code="worker_lost",
-            error_detail=f"Each of {MAX_ATTEMPTS} attempts ended without an answer.",
-        )
-        services.settle(run.detection_id for run in dead)
-    return [Change(run.detection_id, run.detection.organisation_id) for run in dead]
+    detail = f"Each of {MAX_ATTEMPTS} attempts ended without an answer."
+    return _end(
+        StageRun.objects.filter(lost, lane=lane),
+        {**_over(State.FAILED, now), "error_code": "worker_lost", "error_detail": detail},
+    )
+
+
+def retire(lane: str, now: datetime | None = None) -> list[Change]:
+    """Skips the rows of stages that have left the list, so that their detections come to an end.
+
+    Not at once: while a new version is rolled out, consumers of the old one do not know its stages.
+    """
+    now = now or timezone.now()
+    past = now - ROLL_OUT
+    idle = Q(state=State.QUEUED, due_at__lt=past) | Q(state=State.RUNNING, lease_until__lt=past)
+    detail = "This examination is no longer made here."
+    return _end(
+        StageRun.objects.filter(idle, lane=lane).exclude(stage__in=list(plan.by_name())),
+        {**_over(State.SKIPPED, now), "error_code": "no_such_stage", "error_detail": detail},
+    )
 
 
 def extend(claim: Claim) -> int:
@@ -132,7 +141,7 @@ def close(claim: Claim, fields: dict[int, dict[str, Any]]) -> set[int]:
     Gives their primary keys. The rows are locked from the look at their tokens to the commit
     (on SQLite the whole database is), so no other can take them over in between.
     """
-    ours = set(_held(claim).select_for_update().values_list("pk", flat=True))
+    ours = set(_held(claim).select_for_update().order_by("pk").values_list("pk", flat=True))
     update_rows(StageRun, {pk: values for pk, values in fields.items() if pk in ours})
     return ours
 
@@ -176,17 +185,27 @@ def _choose(due: Iterable[StageRun]) -> list[StageRun]:
 
 
 def _within_memory(runs: Sequence[StageRun]) -> list[StageRun]:
-    chosen, pixels = list(runs[:1]), _pixels(runs[0])
-    for run in runs[1:]:
-        pixels += _pixels(run)
-        if pixels > BATCH_PIXELS:
-            break
-        chosen.append(run)
-    return chosen
+    """The first, however large, and those that fit in with it."""
+    pixels = size = 0
+    for count, run in enumerate(runs):
+        facts = run.detection.facts
+        pixels += facts["width"] * facts["height"]
+        size += facts["bytes"]
+        if count and (pixels > BATCH_PIXELS or size > BATCH_BYTES):
+            return list(runs[:count])
+    return list(runs)
 
 
-def _pixels(run: StageRun) -> int:
-    return run.detection.facts["width"] * run.detection.facts["height"]
+def _end(rows: QuerySet[StageRun], fields: dict[str, Any]) -> list[Change]:
+    """Brings rows to their end that nobody holds; gives what has changed."""
+    if not rows.exists():
+        return []
+    with transaction.atomic():
+        locked = rows.select_for_update(skip_locked=True, of=("self",))
+        ended = list(locked.select_related("detection").order_by("pk"))
+        StageRun.objects.filter(pk__in=[run.pk for run in ended]).update(**fields)
+        services.settle(run.detection_id for run in ended)
+    return [Change(run.detection_id, run.detection.organisation_id) for run in ended]
 
 
 def _held(claim: Claim) -> QuerySet[StageRun]:

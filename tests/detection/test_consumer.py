@@ -164,6 +164,15 @@ def test_leases_are_kept_while_a_batch_takes_long(submit, settings):
             each.abort()
 
 
+def test_rows_of_a_stage_that_left_the_list_are_looked_after(submit, settings):
+    settings.LEASE_SECONDS = 0.3
+    detection = submit()
+    long_ago = timezone.now() - 2 * queue.ROLL_OUT
+    StageRun.objects.filter(detection=detection, stage="verdict").update(stage="gone", due_at=long_ago)
+    with running_consumer("fast"):
+        eventually(lambda: run_of(detection, "gone").state == "skipped")
+
+
 def test_stopping_gives_back_what_hangs(submit, monkeypatch):
     monkeypatch.setattr("detection.inference.STOP_SECONDS", 0.2)
     detection = submit("hanging.png", png(*HANG))

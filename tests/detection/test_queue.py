@@ -53,8 +53,17 @@ def test_a_batch_of_large_pictures_is_kept_small(submit, monkeypatch):
     monkeypatch.setattr(queue, "BATCH_PIXELS", 2 * 48 * 32)
     assert [len(queue.claim("fast").runs) for _ in range(2)] == [2, 2]
     monkeypatch.setattr(queue, "BATCH_PIXELS", 1)
-    submit()
+    for number in range(2):
+        submit(f"large-{number}.png")
     assert len(queue.claim("fast").runs) == 1  # one always goes, however large
+
+
+def test_a_batch_of_large_files_is_kept_small(submit, monkeypatch):
+    """However few their pixels: padding makes a PNG of any size."""
+    for number in range(4):
+        detection = submit(f"{number}.png")
+    monkeypatch.setattr(queue, "BATCH_BYTES", 2 * detection.facts["bytes"])
+    assert [len(queue.claim("fast").runs) for _ in range(2)] == [2, 2]
 
 
 def test_claiming_writes_the_lease(submit, settings):
@@ -180,6 +189,21 @@ def test_a_row_whose_holders_all_died_is_buried(submit, settings):
     run = run_of(detection)
     assert (run.state, run.error_code) == ("failed", "worker_lost")
     assert queue.bury("fast", now=after) == []
+
+
+def test_rows_of_a_stage_that_left_the_list_are_skipped_once_a_roll_out_is_over(submit, settings):
+    detection = submit()
+    finish()
+    StageRun.objects.filter(detection=detection, stage="objects").update(stage="gone")
+    assert queue.claim("slow") is None
+    assert queue.retire("slow") == []
+    assert queue.retire("fast", now=later(100_000)) == []
+    (change,) = queue.retire("slow", now=later(4000))
+    assert change.detection == detection.pk
+    run = run_of(detection, "gone")
+    assert (run.state, run.error_detail) == ("skipped", "This examination is no longer made here.")
+    detection.refresh_from_db()
+    assert detection.completed_at is not None
 
 
 def test_what_other_stages_found_stays_when_one_fails(submit):
