@@ -9,9 +9,12 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Sequence
+from contextlib import suppress
 
+from channels.db import database_sync_to_async
 from channels.layers import get_channel_layer
 
+from detection import sweeper
 from detection.lane import Lane
 from detection.push import INFERENCE_GROUP
 from detection.stages import FAST, SLOW
@@ -20,7 +23,11 @@ logger = logging.getLogger(__name__)
 
 LANES = (FAST, SLOW)
 STOP_SECONDS = 10.0  # for the batches at work to end by themselves
+HEAD_START = 60.0  # that the fast lane has to load its models without company
+RESTART_PAUSE = 10.0
 LISTEN_PAUSE = 1.0
+JOIN_SECONDS = 600.0
+SWEEP_SECONDS = 24 * 3600.0
 
 
 class InferenceConsumer:
@@ -28,19 +35,21 @@ class InferenceConsumer:
 
     def __init__(self, lanes: Sequence[str] = LANES) -> None:
         self.lanes = [Lane(name) for name in LANES if name in lanes]
+        self._stopping = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
-        self._listener: asyncio.Task[None] | None = None
+        self._others: list[asyncio.Task[None]] = []
 
     async def start(self) -> None:
         """Returns at once; models load in the background, those of the fast lane first."""
-        self._listener = asyncio.create_task(self._listen())
+        self._others = [asyncio.create_task(each) for each in (self._listen(), self._sweep())]
         before: asyncio.Event | None = None
-        for lane in self.lanes:
-            self._tasks.append(asyncio.create_task(self._run(lane, before)))
+        for place, lane in enumerate(self.lanes):
+            self._tasks.append(asyncio.create_task(self._run(place, before)))
             before = lane.ready
 
     async def stop(self) -> None:
         """Ends cleanly: batches at work are finished or, after a while, given back."""
+        self._stopping.set()
         for lane in self.lanes:
             lane.stop()
         _, late = await asyncio.wait(self._tasks, timeout=STOP_SECONDS) if self._tasks else ((), ())
@@ -49,18 +58,42 @@ class InferenceConsumer:
             for lane in self.lanes:
                 lane.abort()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        if self._listener is not None:
-            self._listener.cancel()
-            await asyncio.gather(self._listener, return_exceptions=True)
+        for task in self._others:
+            task.cancel()
+        await asyncio.gather(*self._others, return_exceptions=True)
 
-    async def _run(self, lane: Lane, before: asyncio.Event | None) -> None:
+    async def _run(self, place: int, before: asyncio.Event | None) -> None:
+        """Keeps a lane at work: what breaks it is a fault, but nobody's images shall wait for ever."""
         if before is not None:
-            await lane.wait_for(before)
+            await self.lanes[place].wait_for(before, HEAD_START)
+        while not await self._ran(self.lanes[place]):
+            await self._pause(RESTART_PAUSE)
+            if self._stopping.is_set():
+                return
+            self.lanes[place] = Lane(self.lanes[place].name)
+
+    async def _ran(self, lane: Lane) -> bool:
         try:
             await lane.run()
         except Exception:
-            logger.exception("The %s lane has stopped: restart the server.", lane.name)
-            raise
+            logger.exception("The %s lane has failed. It starts again in a moment.", lane.name)
+            return False
+        return True
+
+    async def _pause(self, seconds: float) -> None:
+        """A pause that ``stop`` cuts short."""
+        with suppress(asyncio.TimeoutError):
+            await asyncio.wait_for(self._stopping.wait(), seconds)
+
+    async def _sweep(self) -> None:
+        """Now and once a day."""
+        while True:
+            try:
+                sweep = database_sync_to_async(sweeper.sweep, thread_sensitive=False)
+                await sweep(self._stopping.is_set)
+            except Exception:
+                logger.exception("Files without a record could not be looked for.")
+            await asyncio.sleep(SWEEP_SECONDS)
 
     async def _listen(self) -> None:
         """Wakes the lanes when something is queued, in this process or (with Redis) another."""
@@ -75,8 +108,21 @@ class InferenceConsumer:
     async def _hear(self) -> None:
         layer = get_channel_layer()
         channel = await layer.new_channel("inference")
-        await layer.group_add(INFERENCE_GROUP, channel)
-        while True:
-            await layer.receive(channel)
-            for lane in self.lanes:
-                lane.wake()
+        news = asyncio.create_task(layer.receive(channel))
+        try:
+            while True:
+                # Again and again: a layer forgets its members, after a day at the latest.
+                await layer.group_add(INFERENCE_GROUP, channel)
+                heard, _ = await asyncio.wait({news}, timeout=JOIN_SECONDS)
+                if heard:
+                    news.result()
+                    news = asyncio.create_task(layer.receive(channel))
+                    self._wake()
+        finally:
+            news.cancel()
+            with suppress(Exception):  # the layer may be what has failed
+                await layer.group_discard(INFERENCE_GROUP, channel)
+
+    def _wake(self) -> None:
+        for lane in self.lanes:
+            lane.wake()

@@ -64,10 +64,10 @@ class Lane:
             beat.cancel()
             await self._close()
 
-    async def wait_for(self, event: asyncio.Event) -> None:
-        """Returns when the event is set or the lane is told to stop."""
+    async def wait_for(self, event: asyncio.Event, seconds: float) -> None:
+        """Returns when the event is set, the time is up, or the lane is told to stop."""
         waits = [asyncio.create_task(each.wait()) for each in (event, self._stopping)]
-        await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait(waits, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
         for task in waits:
             task.cancel()
 
@@ -121,8 +121,12 @@ class Lane:
                 if self._stopping.is_set():  # by ``stop``, which does not wait for loading
                     break
                 failures += 1
-                logger.error("The model process of the %s lane did not start: %s", self.name, error)
-                await self._pause(min(MAX_START_PAUSE, 2.0**failures))
+                pause = min(MAX_START_PAUSE, 2.0**failures)
+                logger.error(
+                    "The model process of the %s lane did not start: %s Its images wait; next try in %.0f s.",
+                    *(self.name, error, pause),
+                )
+                await self._pause(pause)
         return not self._stopping.is_set()
 
     def _watch(self) -> None:

@@ -16,7 +16,7 @@ from typing import Any
 
 from detection import model_worker
 from detection.stages import Options
-from detection.work import Ready, Reply, Work
+from detection.work import Ready, Reply, Unready, Work
 
 START_SECONDS = 300.0  # torch on a slow disk
 
@@ -55,7 +55,8 @@ class ModelProcess:
         """Spawns the process and waits until its models are warm.
 
         Raises:
-            ModelProcessDied: it ended before it was ready, or took longer than ``limit`` seconds.
+            ModelProcessDied: it ended before it was ready, took longer than ``limit`` seconds, or
+                has no weights that it can use (``model_unavailable``, with the remedy).
         """
         self.close()
         context = get_context("spawn")
@@ -67,6 +68,8 @@ class ModelProcess:
         theirs.close()  # so that the child's end is the only one, and its death an end of file
         with self._limit(limit):
             answer = self._receive()
+        if isinstance(answer, Unready):
+            raise ModelProcessDied(answer.remedy, code="model_unavailable")
         self.ready = isinstance(answer, Ready)
 
     def run(self, work: Work, limit: float) -> Reply:

@@ -17,10 +17,10 @@ from importlib import import_module
 from multiprocessing.connection import Connection
 
 from detection.stages import SLOW, Options, Run, Stage
-from detection.work import FAULT, Answer, Failure, Item, Ready, Reply, Work
+from detection.work import FAULT, Answer, Failure, Item, Ready, Reply, Unready, Work
 from mlcore import imaging
 from mlcore.contracts import Picture, Skipped
-from mlcore.errors import ImageRefused, MlcoreError, ObjectsUnavailable
+from mlcore.errors import ImageRefused, MlcoreError, ModelUnavailable, ObjectsUnavailable
 
 logger = logging.getLogger(__name__)
 
@@ -33,10 +33,10 @@ def main(connection: Connection, module: str, lane: str, options: Options) -> No
     _prepare(lane)
     stages = [stage for stage in import_module(module).STAGES if stage.lane == lane]
     worker = Worker(stages, options)
-    worker.load()
+    loaded = worker.load()
     try:
-        connection.send(Ready())
-        while (work := connection.recv()) is not None:
+        connection.send(loaded)
+        while isinstance(loaded, Ready) and (work := connection.recv()) is not None:
             connection.send(worker.do(work))
     except (EOFError, BrokenPipeError, ConnectionResetError):
         logger.info("The consumer is gone: the model process of the %s lane ends.", lane)
@@ -54,12 +54,15 @@ class Worker:
         self.options = options
         self.runs: dict[str, Run] = {}
 
-    def load(self) -> None:
+    def load(self) -> Ready | Unready:
         for stage in self.stages.values():
             try:
                 self._run_of(stage)
+            except ModelUnavailable as error:  # no picture's fault: none is taken until it is repaired
+                return Unready(str(error))
             except Exception as error:
                 logger.warning("The stage %s does not load: %s", stage.name, error)
+        return Ready()
 
     def do(self, work: Work) -> Reply:
         start = time.perf_counter()

@@ -51,3 +51,10 @@ class Reply:
 @dataclass(frozen=True)
 class Ready:
     """Sent once, when the models are loaded and warm."""
+
+
+@dataclass(frozen=True)
+class Unready:
+    """Sent instead, as the process's last words: a model's weights cannot be used. With the remedy."""
+
+    remedy: str

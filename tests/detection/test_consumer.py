@@ -9,10 +9,11 @@ from pathlib import Path
 
 import pytest
 from asgiref.sync import sync_to_async
+from channels.layers import get_channel_layer
 from django.db import OperationalError
 from django.utils import timezone
 
-from detection import batches, lane, queue, results, services
+from detection import batches, inference, lane, push, queue, results, selectors, services, wording
 from detection.inference import InferenceConsumer
 from detection.models import Artefact, Detection, StageRun
 from tests.detection.conftest import PATIENCE, run_of, running_consumer
@@ -110,6 +111,47 @@ def test_missing_weights_skip_the_stage_and_complete_the_detection(submit):
     assert detection.completed_at is not None
 
 
+def test_images_wait_while_weights_cannot_be_used(submit, settings, monkeypatch, caplog):
+    monkeypatch.setattr(lane, "MAX_START_PAUSE", 0.05)
+    spoilt = settings.DATA_DIR / "spoilt_weights"
+    spoilt.touch()
+    detection = submit()
+    with running_consumer("fast"):
+        eventually(lambda: caplog.text.count("The toy's weights are spoilt. Check them out again.") > 1)
+        assert (run_of(detection).state, run_of(detection).attempts) == ("queued", 0)
+        assert selectors.state(detection)["verdict_words"] == wording.WAITING_WORDS
+        spoilt.unlink()
+        eventually(over)
+    assert (run_of(detection).state, run_of(detection).attempts) == ("done", 1)
+
+
+def test_a_fast_lane_that_does_not_get_ready_does_not_keep_the_slow_one(submit, settings, monkeypatch):
+    monkeypatch.setattr(inference, "HEAD_START", 0.1)
+    (settings.DATA_DIR / "spoilt_weights").touch()
+    (settings.DATA_DIR / "toy_weights").touch()
+    submit()
+    with running_consumer():
+        eventually(lambda: over("objects"))
+        assert not over()
+
+
+def test_a_lane_that_fails_starts_again(submit, monkeypatch):
+    real, runs = lane.Lane._pump, []
+
+    async def pump(self) -> None:
+        runs.append(self)
+        if len(runs) == 1:
+            raise RuntimeError("a fault")
+        await real(self)
+
+    monkeypatch.setattr(inference, "RESTART_PAUSE", 0.01)
+    monkeypatch.setattr(lane.Lane, "_pump", pump)
+    submit()
+    with running_consumer("fast"):
+        eventually(over)
+    assert len(set(runs)) == 2
+
+
 def test_a_missing_file_fails_its_own_row_only(submit):
     lost, kept = submit("lost.png"), submit("kept.png")
     lost.original.storage.delete(lost.original.name)
@@ -182,6 +224,23 @@ def test_stopping_gives_back_what_hangs(submit, monkeypatch):
     run = run_of(detection)
     assert (run.state, run.attempts, run.token) == ("queued", 0, None)
     assert gone(pid)
+
+
+async def test_the_consumer_joins_again_when_the_layer_has_forgotten_it(monkeypatch):
+    """As the in-memory layer forgets everybody after a day: here by hand."""
+    monkeypatch.setattr(inference, "JOIN_SECONDS", 0.01)
+    consumer, layer = InferenceConsumer([]), get_channel_layer()
+    layer.groups.clear()
+    await consumer.start()
+    try:
+        async with asyncio.timeout(PATIENCE):
+            for _ in range(2):
+                while push.INFERENCE_GROUP not in layer.groups:
+                    await asyncio.sleep(0.01)
+                layer.groups.clear()
+    finally:
+        await consumer.stop()
+    assert not layer.groups
 
 
 async def test_a_submission_wakes_the_consumer_without_a_poll(principal, monkeypatch, layer):

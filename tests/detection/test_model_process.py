@@ -79,6 +79,19 @@ def test_missing_weights_are_skipped_with_the_remedy_until_they_arrive(tmp_path)
         process.close()
 
 
+def test_weights_that_cannot_be_used_are_said_when_it_starts(tmp_path):
+    (tmp_path / "spoilt_weights").touch()
+    process = ModelProcess(STAGES, "fast", Options("toy", tmp_path))
+    with pytest.raises(ModelProcessDied, match="Check them out again") as died:
+        process.start()
+    assert died.value.code == "model_unavailable"
+    assert not process.ready
+    (tmp_path / "spoilt_weights").unlink()
+    process.start()
+    assert process.ready
+    process.close()
+
+
 def test_a_picture_that_kills_the_process_is_noticed_at_once(process):
     with pytest.raises(ModelProcessDied) as died:
         process.run(work(KILL), 30)

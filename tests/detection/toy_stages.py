@@ -15,7 +15,7 @@ from PIL import Image
 
 from detection.stages import FAST, SLOW, Options, Outcome, Run, Stage
 from mlcore.contracts import Picture
-from mlcore.errors import ObjectsUnavailable
+from mlcore.errors import ModelUnavailable, ObjectsUnavailable
 from mlcore.overlay import pack
 
 MODEL = {"name": "toy", "version": "1", "sha256": "0" * 64}
@@ -24,6 +24,8 @@ HANG, RAISE = (8, 10), (8, 11)
 
 
 def load_verdict(options: Options) -> Run:
+    if (options.data_dir / "spoilt_weights").exists():
+        raise ModelUnavailable("The toy's weights are spoilt. Check them out again.")
     return lambda pictures: [verdict(each) for each in pictures]
 
 
