@@ -35,9 +35,17 @@ class StageRunInline(Evidence, TabularInline):
     tab = True
 
 
-class ArtefactInline(Evidence, TabularInline):
+class FileByName:
+    """No link, which would lead nowhere: files leave through the gate, to members only."""
+
+    @admin.display(description="stored as", ordering="file")
+    def stored_as(self, artefact: Artefact) -> str:
+        return str(artefact.file.name)
+
+
+class ArtefactInline(FileByName, Evidence, TabularInline):
     model = Artefact
-    fields = ("kind", "mime", "file")
+    fields = readonly_fields = ("kind", "mime", "stored_as")
     tab = True
 
 
@@ -56,7 +64,13 @@ class DetectionAdmin(Evidence, ModelAdmin):
     list_select_related = ("organisation", "submitted_by")
     search_fields = ("name", "sha256", "organisation__name", "submitted_by__email")
     date_hierarchy = "created_at"
+    exclude = ("original", "preview", "thumbnail")
+    readonly_fields = ("stored_as",)
     inlines: ClassVar = [StageRunInline, ArtefactInline]
+
+    @admin.display(description="stored as (original, preview, thumbnail)")
+    def stored_as(self, detection: Detection) -> str:
+        return ", ".join(str(file.name) for file in services.own_files(detection))
 
 
 @admin.register(StageRun)
@@ -67,16 +81,22 @@ class StageRunAdmin(Evidence, ModelAdmin):
     search_fields = ("detection__name", "error_detail")
     actions = ("run_again",)
 
-    @admin.action(description="Run again (failed and skipped ones)")
+    @admin.action(description="Run again (failed and skipped ones)", permissions=["run_again"])
     def run_again(self, request: HttpRequest, queryset: QuerySet[StageRun]) -> None:
+        chosen = queryset.count()  # now, as those queued again may no longer match the list's filter
         count = services.run_again(queryset)
         level = messages.SUCCESS if count else messages.WARNING
-        self.message_user(request, f"Queued again: {count} of {queryset.count()}.", level)
+        self.message_user(request, f"Queued again: {count} of {chosen}.", level)
+
+    def has_run_again_permission(self, request: HttpRequest) -> bool:
+        """Nobody changes a row by hand; who may change the model may at least have it run."""
+        return request.user.has_perm("detection.change_stagerun")
 
 
 @admin.register(Artefact)
-class ArtefactAdmin(Evidence, ModelAdmin):
-    list_display = ("detection", "kind", "mime", "file")
+class ArtefactAdmin(FileByName, Evidence, ModelAdmin):
+    list_display = ("detection", "kind", "mime", "stored_as")
+    fields = readonly_fields = ("detection", "kind", "mime", "stored_as")
     list_filter = ("kind",)
     list_select_related = ("detection",)
     search_fields = ("detection__name",)

@@ -41,7 +41,7 @@ def submit(*, principal: Principal, data: bytes | IO[bytes], name: str) -> Detec
         _store_files(detection, intake, files)
         with transaction.atomic():
             _insert(detection)
-            files.keep(_own_files(detection))
+            files.keep(own_files(detection))
     return detection
 
 
@@ -52,7 +52,7 @@ def delete(*, principal: Principal, pk: UUID) -> None:
         detection = get_object_or_404(mine, pk=pk)
         # A stage that is being finished holds its row: wait, or its artefact would be missed.
         list(StageRun.objects.select_for_update().filter(detection=detection).order_by("pk"))
-        files = [*_own_files(detection), *(each.file for each in detection.artefacts.all())]
+        files = [*own_files(detection), *(each.file for each in detection.artefacts.all())]
         change = push.Change(detection.pk, detection.organisation_id)
         detection.delete()
         transaction.on_commit(partial(stored.remove, files), robust=True)
@@ -128,5 +128,5 @@ def _store_files(detection: Detection, intake: Intake, files: NewFiles) -> None:
     files.add(detection.thumbnail, thumbnail)
 
 
-def _own_files(detection: Detection) -> list[FieldFile]:
+def own_files(detection: Detection) -> list[FieldFile]:
     return [detection.original, detection.preview, detection.thumbnail]

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import pytest
+from django.contrib.auth.models import Permission
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
@@ -58,6 +59,44 @@ def test_a_detection_is_shown_with_its_runs_and_cannot_be_changed(staff, submit)
     assert staff.post(page("detection", "delete", detection.pk), {"post": "yes"}).status_code == 403
     assert staff.get(page("stagerun", "add")).status_code == 403
     assert Detection.objects.get().name == "cat.png"
+
+
+def test_files_are_named_and_not_linked(staff, submit):
+    """A link would lead nowhere: files leave through the gate, which is for members."""
+    detection = submit("cat.png")
+    finish()
+    artefact = detection.artefacts.get()
+    shown = {
+        page("detection", "change", detection.pk): (detection.original, artefact.file),
+        page("artefact", "change", artefact.pk): (artefact.file,),
+        page("artefact"): (artefact.file,),
+    }
+    for address, files in shown.items():
+        content = staff.get(address).content.decode()
+        for file in files:
+            assert file.name in content
+            assert f'{file.name}"' not in content
+
+
+def test_the_number_queued_again_is_that_of_the_filtered_list(staff, submit):
+    submit()
+    StageRun.objects.filter(stage="verdict").update(state="failed")
+    chosen = StageRun.objects.get(stage="verdict").pk
+    address = page("stagerun") + "?state__exact=failed"
+    answer = staff.post(address, {"action": "run_again", "_selected_action": [chosen]}, follow=True)
+    assert b"Queued again: 1 of 1." in answer.content
+
+
+@pytest.mark.parametrize(("permission", "state"), [("view", "failed"), ("change", "queued")])
+def test_only_who_may_change_runs_queues_them_again(client, make_user, submit, permission, state):
+    user = make_user(is_staff=True)
+    for each in {"view", permission}:
+        user.user_permissions.add(Permission.objects.get(codename=f"{each}_stagerun"))
+    client.force_login(user)
+    detection = submit()
+    StageRun.objects.filter(stage="verdict").update(state="failed")
+    client.post(page("stagerun"), {"action": "run_again", "_selected_action": [run_of(detection).pk]})
+    assert run_of(detection).state == state
 
 
 def test_failed_runs_are_queued_again(staff, submit):
