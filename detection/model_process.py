@@ -61,10 +61,11 @@ class ModelProcess:
         self.close()
         context = get_context("spawn")
         self._connection, theirs = context.Pipe()
-        self._process = context.Process(
+        process = context.Process(
             target=model_worker.main, args=(theirs, *self.arguments), name=f"model-{self.lane}", daemon=True
         )
-        self._process.start()
+        process.start()
+        self._process = process  # not before: until it is started it cannot be killed
         theirs.close()  # so that the child's end is the only one, and its death an end of file
         with self._limit(limit):
             answer = self._receive()

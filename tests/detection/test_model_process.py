@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+from multiprocessing.context import SpawnProcess
 from pathlib import Path
 
 import pytest
@@ -161,3 +162,17 @@ def test_neither_django_nor_a_model_library_comes_with_the_pipe():
     modules = "['django', 'tensorflow', 'torch', 'cv2', 'ultralytics', 'keras']"
     check = f"import sys, detection.model_worker; sys.exit(any(name in sys.modules for name in {modules}))"
     assert subprocess.run([sys.executable, "-c", check], check=False).returncode == 0
+
+
+def test_a_stop_while_the_process_is_being_spawned_is_no_error(tmp_path, monkeypatch):
+    """It comes from another thread, at any moment."""
+    process, start = ModelProcess(STAGES, "fast", Options("toy", tmp_path)), SpawnProcess.start
+
+    def interrupted(spawned):
+        process.kill()
+        start(spawned)
+
+    monkeypatch.setattr(SpawnProcess, "start", interrupted)
+    process.start()
+    assert process.ready
+    process.close()
