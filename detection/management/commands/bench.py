@@ -47,10 +47,11 @@ class Command(BaseCommand):
         return None
 
     def _inner(self) -> None:
-        from detection import bench, plan
+        from detection import bench
+        from mlcore.classifier import BATCH
 
         call_command("migrate", interactive=False, verbosity=0)
-        found = bench.measure(settings.DETECTION_MODEL, plan.by_name()["verdict"].batch)
+        found = bench.measure(settings.DETECTION_MODEL, BATCH)
         self.stdout.write(json.dumps(found))
 
 
