@@ -3,7 +3,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -23,22 +23,47 @@ def postgres() -> Iterator[Postgres]:
 
 
 class ChaosSite(Site):
-    """A site with the real classifier, short leases, and a look into its rows and files."""
+    """A site with the real classifier and leases, and a look into its rows and files."""
 
-    def __init__(self, folder: Path, database_url: str = "") -> None:
-        # One thread more or less does not matter here; leases and pauses a test can wait for do.
-        super().__init__(
-            folder, database_url, STAGES_MODULE=STAGES_MODULE, LEASE_SECONDS="4", RETRY_SECONDS="0.2"
-        )
+    def __init__(self, folder: Path, database_url: str = "", **environment: str) -> None:
+        settings = {"STAGES_MODULE": STAGES_MODULE, "RETRY_SECONDS": "0.2", **environment}
+        super().__init__(folder, database_url, **settings)
         self.database_url = self.environment["DATABASE_URL"]
+        self.sqlite = self.database_url.startswith("sqlite")
         self.hold = folder / "hold"
 
+    @contextmanager
+    def connected(self) -> Iterator[Any]:
+        """A connection without a transaction of its own."""
+        if self.sqlite:
+            path = self.folder / "cifake.sqlite3"
+            with closing(sqlite3.connect(path, timeout=30, isolation_level=None)) as connection:
+                yield connection
+        else:
+            with psycopg.connect(self.database_url, autocommit=True) as connection:
+                yield connection
+
     def rows(self, sql: str) -> list[tuple[Any, ...]]:
-        if self.database_url.startswith("sqlite"):
-            with closing(sqlite3.connect(self.folder / "cifake.sqlite3", timeout=30)) as connection:
-                return connection.execute(sql).fetchall()
-        with psycopg.connect(self.database_url) as connection:
+        with self.connected() as connection:
             return connection.execute(sql).fetchall()
+
+    @contextmanager
+    def shut(self) -> Iterator[None]:
+        """Nobody else can claim, extend or finish a row in this block."""
+        with self.connected() as connection:
+            connection.execute("BEGIN IMMEDIATE" if self.sqlite else "BEGIN")
+            if not self.sqlite:
+                connection.execute("LOCK TABLE detection_stagerun IN EXCLUSIVE MODE")
+            yield
+            connection.execute("ROLLBACK")
+
+    def expire_leases(self) -> None:
+        """As if the time were up: a lease too short for a busy machine would be lost by the living, too."""
+        with self.connected() as connection:
+            connection.execute(
+                "UPDATE detection_stagerun SET lease_until = '2001-01-01 00:00:00+00:00'"
+                " WHERE state = 'running'"
+            )
 
     def count(self, condition: str = "TRUE") -> int:
         """Rows of the verdict stage."""
@@ -72,15 +97,6 @@ def site(request, tmp_path: Path) -> ChaosSite:
     folder.mkdir()
     url = "" if request.param == "sqlite" else request.getfixturevalue("postgres").database()
     site = ChaosSite(folder, url)
-    site.run("migrate", "-v0")
-    return site
-
-
-@pytest.fixture
-def sqlite_site(tmp_path: Path) -> ChaosSite:
-    folder = tmp_path / "site"
-    folder.mkdir()
-    site = ChaosSite(folder)
     site.run("migrate", "-v0")
     return site
 
