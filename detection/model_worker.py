@@ -25,7 +25,12 @@ from mlcore.errors import ImageRefused, MlcoreError, ModelUnavailable, ObjectsUn
 logger = logging.getLogger(__name__)
 
 PR_SET_PDEATHSIG = 1
-ENVIRONMENT = {"TF_CPP_MIN_LOG_LEVEL": "2", "YOLO_AUTOINSTALL": "false", "YOLO_VERBOSE": "false"}
+ENVIRONMENT = {
+    "TF_CPP_MIN_LOG_LEVEL": "2",
+    "TF_NUM_INTRAOP_THREADS": "1",  # see stages.load_verdict; one picture alone is no slower
+    "YOLO_AUTOINSTALL": "false",
+    "YOLO_VERBOSE": "false",
+}
 
 
 def main(connection: Connection, module: str, lane: str, options: Options) -> None:
