@@ -9,25 +9,20 @@ from uuid import uuid4
 
 import pytest
 from asgiref.sync import sync_to_async
-from asgiref.testing import ApplicationCommunicator
 from channels.layers import get_channel_layer
-from django.conf import settings as django_settings
 from django.contrib.sessions.models import Session
 from django.db import OperationalError
 from django.utils import timezone
 
 from accounts.models import Membership
-from cifake_site.asgi import build
 from detection import push, services, sockets
 from detection.models import Detection
 from detection.watching import Watch
+from tests.detection.browser import Browser, session_of
 from tests.detection.conftest import PATIENCE, finish
 from tests.hostile import png
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("toy")]
-
-ORIGIN = "http://localhost:8000"
-application = build(consumer=False)
 
 
 @pytest.fixture
@@ -45,52 +40,6 @@ def short_timer(monkeypatch):
 def cookie(client, principal) -> str:
     client.force_login(principal.user)
     return session_of(client)
-
-
-def session_of(client) -> str:
-    return client.cookies[django_settings.SESSION_COOKIE_NAME].value
-
-
-class Browser:
-    """A WebSocket client. (Channels' own comes with a whole second server, daphne.)"""
-
-    def __init__(self, path: str, cookie: str = "", origin: str | None = ORIGIN) -> None:
-        headers = [(b"host", b"localhost:8000")]
-        if origin:
-            headers.append((b"origin", origin.encode()))
-        if cookie:
-            headers.append((b"cookie", f"{django_settings.SESSION_COOKIE_NAME}={cookie}".encode()))
-        scope = {
-            "type": "websocket",
-            "path": path,
-            "query_string": b"",
-            "headers": headers,
-            "subprotocols": [],
-        }
-        self.socket = ApplicationCommunicator(application, scope)
-
-    async def __aenter__(self) -> Browser:
-        await self.socket.send_input({"type": "websocket.connect"})
-        answer = await self.socket.receive_output(PATIENCE)
-        self.connected = answer["type"] == "websocket.accept"
-        return self
-
-    async def __aexit__(self, *args) -> None:
-        await self.socket.send_input({"type": "websocket.disconnect", "code": 1000})
-        await self.socket.wait(PATIENCE)
-
-    async def say(self, text: str) -> None:
-        await self.socket.send_input({"type": "websocket.receive", "text": text})
-
-    async def hear(self) -> dict:
-        message = await self.socket.receive_output(PATIENCE)
-        assert message["type"] == "websocket.send", message
-        return json.loads(message["text"])
-
-    async def closed(self) -> int:
-        while (message := await self.socket.receive_output(PATIENCE))["type"] != "websocket.close":
-            pass
-        return message["code"]
 
 
 def stream(principal) -> str:
