@@ -57,10 +57,6 @@ def test_any_size_is_taken(classifier, size):
     assert 0.0 <= found[0].p_fake <= 1.0
 
 
-def test_warm_up_runs(classifier):
-    classifier.warm_up()
-
-
 def test_a_large_picture_is_seen_as_its_32_pixel_reduction():
     large = hostile.gradient(512, 512)
     small = large.resize((32, 32), Image.Resampling.BILINEAR)
