@@ -73,6 +73,14 @@ def test_the_heat_map_file_has_the_size_asked_for_and_the_map_s_place():
     assert abs(column - 200 * 28.5 / 32) <= 4
 
 
+@pytest.mark.parametrize("size", [(1, 1), (64, 3), (5, 64), (64, 64)])
+def test_a_heatmaps_file_is_flawless_and_shows_every_pixel_as_it_is(size):
+    heatmap = np.random.default_rng(0).random((32, 32), np.float32)
+    data = overlay.heatmap_png(heatmap, size)
+    Image.open(io.BytesIO(data)).verify()  # checksums
+    np.testing.assert_array_equal(rgb(Image.open(io.BytesIO(data))), rgb(overlay.colour(heatmap, size)))
+
+
 def picture(width=320, height=240, **options):
     return imaging.examine(hostile.jpeg(width, height, **options), "x.jpg")
 
