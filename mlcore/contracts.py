@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +15,46 @@ class Verdict(StrEnum):
     FAKE = "fake"
     REAL = "real"
     UNCERTAIN = "uncertain"
+
+
+class Basis(StrEnum):
+    """What a verdict rests on, strongest first; see :mod:`mlcore.decision`."""
+
+    SIGNED = "signed"  # provenance with a trusted signature decides by itself
+    DECLARED = "declared"  # the file itself says that it was generated
+    PIXELS = "pixels"  # the model, inside its domain
+    NONE = "none"  # nothing: the verdict is uncertain
+
+
+class ProvenanceSummary(StrEnum):
+    DECLARED_AI_SIGNED = "declared_ai_signed"  # whole and trusted
+    DECLARED_AI = "declared_ai"  # unlisted or expired signature, watermark, or metadata
+    CAMERA_SIGNED = "camera_signed"
+    CAMERA_CLAIMED = "camera_claimed"
+    EDITED = "edited"
+    INVALID = "invalid"  # hash or signature broken
+    NONE = "none"
+
+
+class Source(StrEnum):
+    """Where a provenance finding was made."""
+
+    C2PA = "c2pa"
+    METADATA = "metadata"  # EXIF, IPTC, XMP
+    GENERATOR = "generator"  # text that generators write into files
+    WATERMARK = "watermark"  # in the pixels
+    ENCODING = "encoding"  # how the file was compressed
+
+
+class Says(StrEnum):
+    """What a provenance finding speaks for."""
+
+    AI = "ai"
+    CAMERA = "camera"
+    EDITED = "edited"
+    INVALID = "invalid"
+    CONTRADICTION = "contradiction"
+    INFO = "info"
 
 
 @dataclass(frozen=True)
@@ -50,6 +91,57 @@ class Picture:
 
 
 @dataclass(frozen=True)
+class Gate:
+    """Whether a picture belongs to what the model knows. ``reason`` is a sentence for people
+    ("" in domain); ``scores`` are the measured quantities behind it, for experts."""
+
+    in_domain: bool
+    reason: str = ""
+    scores: dict[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that a file says or shows about its origin.
+
+    ``trusted`` is True only for a whole C2PA signature by a signer on the trust list that was
+    valid when it signed; ``signed`` for a whole one, listed or not. ``facts`` is JSON, bounded.
+    """
+
+    source: Source
+    says: Says
+    title: str  # a few words: "Signed by OpenAI", "Stable Diffusion prompt in the file"
+    detail: str  # one sentence for people
+    signed: bool = False
+    trusted: bool = False
+    facts: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """All findings of one file, strongest first, and what they come to."""
+
+    summary: ProvenanceSummary
+    sentence: str
+    findings: tuple[Finding, ...] = ()
+
+
+@dataclass(frozen=True)
+class Stability:
+    """The model's probability on fixed variants of one picture.
+
+    ``agree`` is the share of the variants, (0 to 1), whose side of the model's thresholds is
+    that of the picture itself; ``variants`` are (words, p_fake) in a fixed order.
+    """
+
+    agree: float
+    spread: float  # highest minus lowest p_fake
+    variants: tuple[tuple[str, float], ...]
+    stable: bool
+    model: ModelRef
+
+
+@dataclass(frozen=True)
 class Classification:
     """Classifier and heat map of one picture.
 
@@ -62,6 +154,7 @@ class Classification:
     confidence: float  # probability of the announced class
     heatmap: NDArray[np.float32]
     model: ModelRef
+    gate: Gate = field(default_factory=lambda: Gate(in_domain=True))
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +24,7 @@ from mlcore.errors import DataError
 
 LABELS = {"REAL": 0, "FAKE": 1}
 NATIVE_SIZE = 32
+CALIBRATION_SHARE = 1 / 16  # of what is not the report's
 SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".bmp"}
 
 
@@ -112,6 +114,22 @@ def split(data: Dataset, *, share: float = 0.2, seed: int = 0) -> tuple[Dataset,
         keys, inverse = np.unique(_keyed(data.hashes[index], seed), return_inverse=True)
         held_out[index] = inverse < round(share * len(keys))
     return data.take(_shuffled(~held_out, seed)), data.take(_shuffled(held_out, seed))
+
+
+class Parts(NamedTuple):
+    """``report`` is what accuracy claims rest on: neither gradients, nor the choice of
+    anything, nor calibration may see it. ``calibration`` is for the last two."""
+
+    training: Dataset
+    calibration: Dataset
+    report: Dataset
+
+
+def parts(data: Dataset, *, seed: int = 0) -> Parts:
+    """75, 5 and 20 % of each class, by content: no twin crosses; see :func:`split`."""
+    rest, report = split(data, share=0.2, seed=seed)
+    training, calibration = split(rest, share=CALIBRATION_SHARE, seed=seed + 1)
+    return Parts(training, calibration, report)
 
 
 def _keyed(hashes: NDArray[np.bytes_], seed: int) -> NDArray[np.bytes_]:

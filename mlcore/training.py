@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import csv
 import json
+import math
 import os
 import time
 from collections.abc import Callable
@@ -21,8 +22,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from mlcore.augment import Augmentation, epoch_batches
+from mlcore.augment import Augmentation, Robust, epoch_batches
 from mlcore.data import Dataset
 from mlcore.errors import DataError
 
@@ -49,11 +51,29 @@ class Recipe:
     patience: int = 6  # epochs without a better validation loss before stopping early
     seed: int = 0
     precision: str = "float32"  # or mixed_bfloat16, twice as fast where the CPU has it
-    augmentation: Augmentation = field(default_factory=Augmentation)
+    prune: float = 0.0  # share of the easier images that an epoch leaves out, see Run._plan
+    unpruned_epochs: int = 2  # the last ones
+    augmentation: Augmentation | Robust = field(default_factory=Augmentation)
 
-    def augmentation_at(self, epoch: int) -> Augmentation:
+    def augmentation_at(self, epoch: int) -> Augmentation | Robust:
         plain = epoch >= self.epochs - self.plain_epochs
         return Augmentation(0.0, 0.0, 0.0, 0.0) if plain else self.augmentation
+
+    def rate_at(self, epochs: float) -> float:
+        """Learning rate after so many epochs: linear warm-up, then half a cosine to zero."""
+        if epochs < self.warmup_epochs:
+            return self.learning_rate * epochs / self.warmup_epochs
+        done = (epochs - self.warmup_epochs) / max(1e-9, self.epochs - self.warmup_epochs)
+        return self.learning_rate * 0.5 * (1.0 + math.cos(math.pi * min(1.0, done)))
+
+
+RECIPES = {
+    "paper_cnn": Recipe(),
+    "cifake_resnet": Recipe(
+        model="cifake_resnet", epochs=12, learning_rate=2e-3, weight_decay=0.02, plain_epochs=0,
+        patience=1000, prune=0.65, unpruned_epochs=1, augmentation=Robust(),
+    ),
+}  # fmt: skip
 
 
 def fast_precision() -> str:
@@ -79,9 +99,9 @@ class Run:
         import tensorflow as tf
 
         self.recipe, self.training, self.held_out, self.folder = recipe, training, held_out, folder
-        self.steps = len(training) // recipe.batch
+        self.losses = np.full(len(training), np.inf, np.float32)  # last seen, by image
         tf.keras.utils.set_random_seed(recipe.seed)
-        self.net, self.average, self.optimizer = _build(recipe, self.steps)
+        self.net, self.average, self.optimizer = _build(recipe)
         self.step = _compile_step(self.net, self.average, self.optimizer, recipe.ema)
         self.logits = tf.function(_logit_model(self.average))
         self.history: list[dict[str, float]] = []
@@ -110,25 +130,47 @@ class Run:
         self._record(row)
         return row
 
+    def steps_of(self, epoch: int) -> int:
+        return len(self._plan(epoch)[0]) // self.recipe.batch
+
+    def _plan(self, epoch: int) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+        """The images of an epoch in order, and the weight of each image's loss.
+
+        Qin et al., "InfoBatch: Lossless Training Speed Up by Unbiased Dynamic Data Pruning"
+        (ICLR 2024): of the images whose last loss lay below the mean a random share stays
+        away, and those that come count for them, so the gradient's expectation is the same.
+        """
+        r, n = self.recipe, len(self.training)
+        rng = np.random.default_rng([r.seed, epoch])
+        weights, here = np.ones(n, np.float32), np.ones(n, bool)
+        if r.prune and epoch < r.epochs - r.unpruned_epochs and np.isfinite(self.losses).all():
+            easy = self.losses < self.losses.mean()
+            here = ~easy | (rng.random(n) >= r.prune)
+            weights[easy] = 1.0 / (1.0 - r.prune)
+        return rng.permutation(np.flatnonzero(here)), weights
+
     def _epoch(self, epoch: int, progress: Progress | None) -> dict[str, float]:
         started, r = time.monotonic(), self.recipe
         _reseed(self.net, r.seed, epoch)
+        order, weights = self._plan(epoch)
         batches = epoch_batches(
-            self.training, size=self.net.input_shape[1], batch=r.batch, seed=r.seed, epoch=epoch,
+            self.training, order, size=self.net.input_shape[1], batch=r.batch, seed=r.seed, epoch=epoch,
             augmentation=r.augmentation_at(epoch),
         )  # fmt: skip
-        loss = hits = 0.0
-        for number, (images, labels) in enumerate(batches, 1):
-            batch_loss, batch_hits = self.step(images, labels)
-            loss, hits = loss + float(batch_loss), hits + float(batch_hits)
+        steps, loss, hits = len(order) // r.batch, 0.0, 0.0
+        for number, (images, labels) in enumerate(batches):
+            picks = order[number * r.batch : (number + 1) * r.batch]
+            self.optimizer.learning_rate = r.rate_at(epoch + number / steps)
+            losses, batch_hits = self.step(images, labels, weights[picks, None])
+            self.losses[picks] = losses = losses.numpy()[:, 0]
+            loss, hits = loss + float(losses.mean()), hits + float(batch_hits)
             if progress:
-                progress(number, loss / number)
+                progress(number + 1, loss / (number + 1))
         val_loss, val_accuracy = self._validate()
         return {
-            "epoch": epoch, "loss": loss / self.steps, "accuracy": hits / (self.steps * r.batch),
+            "epoch": epoch, "loss": loss / steps, "accuracy": hits / (steps * r.batch),
             "val_loss": val_loss, "val_accuracy": val_accuracy,
-            "learning_rate": float(self.optimizer.learning_rate),
-            "seconds": time.monotonic() - started,
+            "learning_rate": r.rate_at(epoch + 1), "seconds": time.monotonic() - started,
         }  # fmt: skip
 
     def _validate(self) -> tuple[float, float]:
@@ -155,6 +197,7 @@ class Run:
         if self.best is row:
             export(self.recipe, self.average, self.folder / "best.keras")
         path = self.checkpoints.save(checkpoint_number=int(row["epoch"]))
+        np.save(f"{path}.losses.npy", self.losses)
         state = {"checkpoint": Path(path).name, "history": self.history}
         _write_json(self.folder / "state.json", state)
         self._write_curves()
@@ -186,9 +229,9 @@ class Run:
         path = self.folder / "state.json"
         if path.exists():
             state = json.loads(path.read_text())
-            self.checkpoints.checkpoint.restore(
-                str(self.folder / "checkpoints" / state["checkpoint"])
-            ).assert_existing_objects_matched()
+            path = str(self.folder / "checkpoints" / state["checkpoint"])
+            self.checkpoints.checkpoint.restore(path).assert_existing_objects_matched()
+            self.losses = np.load(f"{path}.losses.npy")
             self.history = state["history"]
 
 
@@ -203,7 +246,7 @@ def export(recipe: Recipe, average: keras.Model, path: Path) -> None:
     os.replace(part, path)
 
 
-def _build(recipe: Recipe, steps: int) -> tuple[keras.Model, keras.Model, keras.Optimizer]:
+def _build(recipe: Recipe) -> tuple[keras.Model, keras.Model, keras.Optimizer]:
     import keras
 
     from mlcore.models import BUILDERS
@@ -215,13 +258,8 @@ def _build(recipe: Recipe, steps: int) -> tuple[keras.Model, keras.Model, keras.
     finally:
         keras.mixed_precision.set_dtype_policy(before)
     average.set_weights(net.get_weights())
-    schedule = keras.optimizers.schedules.CosineDecay(
-        0.0 if recipe.warmup_epochs else recipe.learning_rate,
-        decay_steps=max(1, int((recipe.epochs - recipe.warmup_epochs) * steps)),
-        warmup_target=recipe.learning_rate if recipe.warmup_epochs else None,
-        warmup_steps=int(recipe.warmup_epochs * steps),
-    )
-    optimizer = keras.optimizers.AdamW(schedule, weight_decay=recipe.weight_decay)
+    optimizer = keras.optimizers.AdamW(recipe.learning_rate, weight_decay=recipe.weight_decay)
+    optimizer.exclude_from_weight_decay(var_names=["gamma", "beta", "bias"])
     optimizer.build(net.trainable_variables)
     return net, average, optimizer
 
@@ -240,10 +278,11 @@ def _compile_step(
     logits_of, weights = _logit_model(net), net.trainable_variables
 
     @tf.function
-    def step(images: tf.Tensor, labels: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    def step(images: tf.Tensor, labels: tf.Tensor, counts: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         with tf.GradientTape() as tape:
             logits = logits_of(images, training=True)
-            loss = tf.reduce_mean(tf.nn.sigmoid_cross_entropy_with_logits(labels, logits))
+            losses = tf.nn.sigmoid_cross_entropy_with_logits(labels, logits)
+            loss = tf.reduce_mean(counts * losses)
         optimizer.apply_gradients(zip(tape.gradient(loss, weights), weights, strict=True))
         done = tf.cast(optimizer.iterations, tf.float32)
         # A young average follows quickly, or it would carry the random start along.
@@ -251,7 +290,7 @@ def _compile_step(
         for mean, value in zip(average.weights, net.weights, strict=True):
             if mean.dtype == "float32":
                 mean.assign(keep * mean + (1.0 - keep) * value)
-        return loss, tf.reduce_sum(tf.cast((logits > 0) == (labels > 0.5), tf.float32))
+        return losses, tf.reduce_sum(tf.cast((logits > 0) == (labels > 0.5), tf.float32))
 
     return step
 

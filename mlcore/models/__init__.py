@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from mlcore.models import paper_cnn
+from mlcore.models import cifake_resnet, paper_cnn
 
 if TYPE_CHECKING:
     import keras
 
-BUILDERS: dict[str, Callable[[], keras.Model]] = {"paper_cnn": paper_cnn.build}
+BUILDERS: dict[str, Callable[[], keras.Model]] = {
+    "cifake_resnet": cifake_resnet.build,
+    "paper_cnn": paper_cnn.build,
+}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import platform
 from argparse import ArgumentParser
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -29,14 +30,13 @@ class Command(BaseCommand):
     requires_system_checks = ()
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        defaults = training.Recipe()
         parser.add_argument("--data", type=Path, required=True)
-        parser.add_argument("--model", choices=sorted(BUILDERS), default=defaults.model)
+        parser.add_argument("--model", choices=sorted(BUILDERS), default="cifake_resnet")
         parser.add_argument("--out", type=Path, help="run folder (default: data/runs/MODEL)")
-        parser.add_argument("--epochs", type=int, default=defaults.epochs)
-        parser.add_argument("--batch", type=int, default=defaults.batch)
-        parser.add_argument("--learning-rate", type=float, default=defaults.learning_rate)
-        parser.add_argument("--seed", type=int, default=defaults.seed)
+        parser.add_argument("--epochs", type=int)
+        parser.add_argument("--batch", type=int)
+        parser.add_argument("--learning-rate", type=float)
+        parser.add_argument("--seed", type=int, default=0)
         parser.add_argument("--precision", choices=["auto", "float32", "mixed_bfloat16"], default="auto")
         parser.add_argument("--model-version", default="1.0", help="the version that the card names")
         parser.add_argument("--publish", action="store_true", help="write the best weights and their card")
@@ -50,14 +50,13 @@ class Command(BaseCommand):
 
     def _train(self, options: dict[str, Any]) -> None:
         recipe = _recipe(options)
-        learn, held_out = data.split(data.load(options["data"]), seed=recipe.seed)
-        run = training.Run(
-            recipe, learn, held_out, options["out"] or settings.DATA_DIR / "runs" / recipe.model
-        )
-        self._report(run, f"{len(learn)} training and {len(held_out)} held-out images")
+        parts = data.parts(data.load(options["data"]), seed=recipe.seed)
+        folder = options["out"] or settings.DATA_DIR / "runs" / recipe.model
+        run = training.Run(recipe, parts.training, parts.calibration, folder)
+        self._report(run, f"{len(parts.training)} images to learn from, {len(parts.calibration)} to watch")
         while not run.finished and options["stop_after"] != 0:
             row = _epoch_with_bar(run)
-            self._report(run, "epoch {epoch:.0f}: held-out accuracy {val_accuracy:.4f}".format(**row))
+            self._report(run, "epoch {epoch:.0f}: accuracy {val_accuracy:.4f}".format(**row))
             options["stop_after"] = options["stop_after"] and options["stop_after"] - 1
         if options["publish"] and run.history:
             self._publish(run, options)
@@ -79,20 +78,19 @@ class Command(BaseCommand):
 
 def _recipe(options: dict[str, Any]) -> training.Recipe:
     precision = options["precision"]
-    return training.Recipe(
-        model=options["model"],
-        epochs=options["epochs"],
-        batch=options["batch"],
-        learning_rate=options["learning_rate"],
+    chosen = {name: options[name] for name in ("epochs", "batch", "learning_rate") if options[name]}
+    return replace(
+        training.RECIPES[options["model"]],
         seed=options["seed"],
         precision=training.fast_precision() if precision == "auto" else precision,
+        **chosen,
     )
 
 
 def _epoch_with_bar(run: training.Run) -> dict[str, float]:
     from tqdm import tqdm
 
-    with tqdm(total=run.steps, unit="batch", desc=f"epoch {len(run.history)}") as bar:
+    with tqdm(total=run.steps_of(len(run.history)), unit="batch", desc=f"epoch {len(run.history)}") as bar:
 
         def advance(step: int, loss: float) -> None:
             bar.update(step - bar.n)
