@@ -6,10 +6,8 @@ no number is written by hand.
 
 from __future__ import annotations
 
-import csv
 import hashlib
 import json
-import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -40,31 +38,6 @@ def write(folder: Path, facts: Mapping[str, Any]) -> None:
     card = {**facts, "sha256": sha256_of(folder / "model.keras"), "limits": list(LIMITS)}
     (folder / "card.json").write_text(json.dumps(card, indent=1, ensure_ascii=False) + "\n")
     (folder / "card.md").write_text(render(card))
-
-
-def publish(run: Path, folder: Path) -> None:
-    """Copy a run's best weights and curves into a weights folder and draw the curves."""
-    folder.mkdir(parents=True, exist_ok=True)
-    shutil.copyfile(run / "best.keras", folder / "model.keras")
-    shutil.copyfile(run / "curves.csv", folder / "curves.csv")
-    draw_curves(folder / "curves.csv", folder / "curves.png")
-
-
-def draw_curves(source: Path, target: Path) -> None:
-    """Loss and accuracy by epoch, from a run's curves.csv, as a PNG."""
-    from matplotlib.figure import Figure
-
-    with source.open() as file:
-        rows = [{key: float(value) for key, value in row.items()} for row in csv.DictReader(file)]
-    epochs = [row["epoch"] + 1 for row in rows]
-    figure = Figure(figsize=(9, 3.6), layout="constrained")
-    for axes, name in zip(figure.subplots(1, 2), ("loss", "accuracy"), strict=True):
-        axes.plot(epochs, [row[name] for row in rows], "--", color="#7a5195", label="training (augmented)")
-        axes.plot(epochs, [row[f"val_{name}"] for row in rows], "-", color="#003f5c", label="held out")
-        axes.set(xlabel="epoch", title=name.capitalize())
-        axes.grid(alpha=0.25)
-    axes.legend()
-    figure.savefig(target, dpi=110)
 
 
 def render(card: Mapping[str, Any]) -> str:

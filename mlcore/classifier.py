@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
 from mlcore import registry
-from mlcore.contracts import Classification, Picture, Verdict
+from mlcore.calibration import Calibration
+from mlcore.contracts import Classification, Gate, Picture, Verdict
 from mlcore.data import NATIVE_SIZE
 from mlcore.gradcam import fused
 
 BATCH = 32
+
+
+class Keeper(Protocol):
+    """What classifying needs of a gate; :class:`mlcore.gate.GateKeeper` is the one there is."""
+
+    def judge(self, image: Image.Image) -> Gate: ...
 
 
 class Classifier:
@@ -28,16 +36,18 @@ class Classifier:
         card = registry.card(name)
         self.model = registry.describe(name)
         self.thresholds: dict[str, float] = card["thresholds"]
-        net = registry.load(name)
-        self._explain = fused(net, native=NATIVE_SIZE)
+        self.gate = gatekeeper(card)
+        self._explain = fused(
+            registry.load(name), native=NATIVE_SIZE, calibration=Calibration.from_card(card)
+        )
 
     def classify(self, pictures: Sequence[Picture]) -> list[Classification]:
         """One result per picture, in order. The heat map covers the whole picture."""
         results: list[Classification] = []
         for start in range(0, len(pictures), BATCH):
-            batch = np.stack([reduce(each.image) for each in pictures[start : start + BATCH]])
-            p_fake, maps = self._explain(batch)
-            results += map(self._result, p_fake.tolist(), maps)
+            part = pictures[start : start + BATCH]
+            p_fake, maps = self._explain(np.stack([reduce(each.image) for each in part]))
+            results += map(self._result, part, p_fake.tolist(), maps)
         return results
 
     def warm_up(self) -> None:
@@ -45,14 +55,22 @@ class Classifier:
         for n in (1, 2, 4, 8, 16, BATCH):
             self._explain(np.zeros((n, NATIVE_SIZE, NATIVE_SIZE, 3), np.uint8))
 
-    def _result(self, p_fake: float, heatmap: NDArray[np.float32]) -> Classification:
+    def _result(self, picture: Picture, p_fake: float, heatmap: NDArray[np.float32]) -> Classification:
         return Classification(
             verdict=verdict_of(p_fake, self.thresholds),
             p_fake=p_fake,
             confidence=max(p_fake, 1.0 - p_fake),
             heatmap=heatmap,
             model=self.model,
+            gate=self.gate.judge(picture.image) if self.gate else Gate(in_domain=True),
         )
+
+
+def gatekeeper(card: Mapping[str, Any]) -> Keeper | None:
+    """The gate that came with a model; None for a card without one, which lets everything pass."""
+    from mlcore.gate import GateKeeper
+
+    return GateKeeper(card["gate"]) if card.get("gate") else None
 
 
 def verdict_of(p_fake: float, thresholds: Mapping[str, float]) -> Verdict:

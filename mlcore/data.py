@@ -24,6 +24,7 @@ from mlcore.errors import DataError
 
 LABELS = {"REAL": 0, "FAKE": 1}
 NATIVE_SIZE = 32
+PARTS = "75-5-20"  # what a card calls this division
 CALIBRATION_SHARE = 1 / 16  # of what is not the report's
 SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".bmp"}
 
@@ -39,7 +40,7 @@ class Dataset:
     def __len__(self) -> int:
         return len(self.labels)
 
-    def take(self, index: NDArray[np.int64]) -> Dataset:
+    def take(self, index: NDArray[np.int64] | slice) -> Dataset:
         return Dataset(self.images[index], self.labels[index], self.hashes[index])
 
 
@@ -130,6 +131,11 @@ def parts(data: Dataset, *, seed: int = 0) -> Parts:
     rest, report = split(data, share=0.2, seed=seed)
     training, calibration = split(rest, share=CALIBRATION_SHARE, seed=seed + 1)
     return Parts(training, calibration, report)
+
+
+def sample(data: Dataset, count: int, *, seed: int = 0) -> Dataset:
+    """At most ``count`` images at random."""
+    return data.take(np.random.default_rng(seed).permutation(len(data))[:count])
 
 
 def _keyed(hashes: NDArray[np.bytes_], seed: int) -> NDArray[np.bytes_]:

@@ -108,7 +108,7 @@ def at_random(pixels: Pixels, rng: np.random.Generator) -> Pixels:
     operations = rng.choice(len(RANDOM), size=rng.integers(1, 3), replace=False)
     for number in operations:
         pixels = RANDOM[number](pixels, rng)
-    return jpeg(pixels, rng.uniform(40, 96), rng.integers(0, 3)) if rng.random() < 0.3 else pixels
+    return jpeg(pixels, rng.uniform(40, 96), int(rng.integers(0, 3))) if rng.random() < 0.3 else pixels
 
 
 def _any_resize(pixels: Pixels, rng: np.random.Generator) -> Pixels:

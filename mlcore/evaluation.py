@@ -2,96 +2,209 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
 from itertools import islice
-from pathlib import Path
-from typing import TYPE_CHECKING
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mlcore import data, imaging, registry
 from mlcore.augment import enlarge
-from mlcore.classifier import reduce
+from mlcore.calibration import Calibration
+from mlcore.classifier import gatekeeper, reduce
+from mlcore.contracts import Gate
 from mlcore.errors import DataError, ImageRefused
-from mlcore.metrics import Metrics, measure
+from mlcore.metrics import Decisions, Metrics, decisions, interval, measure
 
 if TYPE_CHECKING:
     import keras
+    from PIL import Image
 
 BATCH = 256
+Logits = Callable[[NDArray[np.uint8]], NDArray[np.float64]]
+
+
+@dataclass(frozen=True)
+class Scored:
+    """(n,) each, in the order of the files. ``sources``: the folder below REAL or FAKE."""
+
+    p_fake: NDArray[np.float64]
+    labels: NDArray[np.int64]
+    in_domain: NDArray[np.bool_]
+    sources: NDArray[np.str_]
+    unreadable: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class SourceRow:
+    """One subfolder: accuracy with its 95 % interval, the share refused, and what was answered."""
+
+    source: str
+    n: int
+    accuracy: float
+    interval: tuple[float, float]
+    decisions: Decisions
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Metrics over the readable images; ``unreadable`` names the others."""
+    """Metrics over all readable images by ``p_fake``, those that the gate refused included."""
 
     metrics: Metrics
-    unreadable: tuple[str, ...] = ()
+    decisions: Decisions
+    interval: tuple[float, float]  # of the accuracy, 95 %
+    sources: tuple[SourceRow, ...] = ()
+    unreadable: tuple[str, ...] = field(default=())
+
+    def as_dict(self) -> dict[str, Any]:
+        rows = [
+            {
+                **{key: value for key, value in asdict(row).items() if key != "decisions"},
+                **asdict(row.decisions),
+            }
+            for row in self.sources
+        ]
+        return {
+            **self.metrics.as_dict(),
+            **asdict(self.decisions),
+            "accuracy_interval": self.interval,
+            "sources": rows,
+            "unreadable": len(self.unreadable),
+        }
 
 
-def evaluate_source(source: Path, name: str, *, held_out_seed: int | None = None) -> Evaluation:
-    """Evaluate the named model on a folder or zip that holds REAL and FAKE.
+class Model:
+    """A model from the registry as evaluation needs it: calibrated scores, thresholds, gate."""
 
-    Pictures may have any size and format that intake accepts. With ``held_out_seed`` only the
-    held-out part of that split is used, which takes CIFAKE's own 32 px pictures.
+    def __init__(self, name: str) -> None:
+        """Load it.
+
+        Raises:
+            ModelUnavailable: no usable weights under that name.
+        """
+        self.card = registry.card(name)
+        self.thresholds: dict[str, float] = self.card["thresholds"]
+        self.calibration = Calibration.from_card(self.card)
+        self.gate = gatekeeper(self.card)
+        self.logits = logits_of(registry.load(name))
+
+    def p_fake(self, images: NDArray[np.uint8]) -> NDArray[np.float64]:
+        """Calibrated P(fake) of (n, 32, 32, 3) uint8: (n,)."""
+        return self.calibration.probabilities(self.logits(images))
+
+    def judge(self, image: Image.Image) -> Gate:
+        return self.gate.judge(image) if self.gate else Gate(in_domain=True)
+
+
+def evaluate(scored: Scored, thresholds: dict[str, float]) -> Evaluation:
+    """Everything that ``manage.py evaluate`` prints.
 
     Raises:
-        DataError: not such a folder, or a class is missing.
-        ModelUnavailable: no usable weights under that name.
+        DataError: a class is missing.
     """
-    if held_out_seed is not None:
-        _, held_out = data.split(data.load(source), seed=held_out_seed)
-        return Evaluation(evaluate_arrays(registry.load(name), held_out))
-    model = registry.load(name)
+    if len(set(scored.labels.tolist())) < 2:
+        raise DataError("Images of both classes are needed, in folders REAL and FAKE.")
+    right = (scored.p_fake > 0.5) == (scored.labels == 1)
+    return Evaluation(
+        measure(scored.p_fake, scored.labels),
+        decisions(scored.p_fake, scored.labels, thresholds, scored.in_domain),
+        interval(right),
+        tuple(_by_source(scored, right, thresholds)),
+        scored.unreadable,
+    )
+
+
+def score_folder(source: Path, model: Model) -> Scored:
+    """Score a folder or zip that holds REAL and FAKE. Pictures may have any size and format
+    that intake accepts; each goes through decoding, gate and reduction as an upload does.
+
+    Raises:
+        DataError: not such a folder.
+    """
     unreadable: list[str] = []
-    labels: list[int] = []
-    p_fake = probabilities(model, _inputs(source, labels, unreadable))
-    if len(set(labels)) < 2:
-        raise DataError(f"{source}: images of both classes are needed, in folders REAL and FAKE.")
-    return Evaluation(measure(p_fake, np.array(labels)), tuple(unreadable))
+    rows = list(_read(source, model, unreadable))
+    pixels = np.stack([row[0] for row in rows]) if rows else np.empty((0, 32, 32, 3), np.uint8)
+    return Scored(
+        model.p_fake(pixels),
+        np.array([row[2] for row in rows], np.int64),
+        np.array([row[1] for row in rows], bool),
+        np.array([row[3] for row in rows], str),
+        tuple(unreadable),
+    )
 
 
-def evaluate_arrays(model: keras.Model, part: data.Dataset) -> Metrics:
-    """Metrics of a model on images in memory."""
-    return measure(probabilities(model, part.images), part.labels)
+def score_arrays(part: data.Dataset, model: Model) -> Scored:
+    """Score CIFAKE's own pictures in memory, gate included."""
+    from PIL import Image
+
+    in_domain = [model.judge(Image.fromarray(pixels)).in_domain for pixels in part.images]
+    sources = np.array(["REAL", "FAKE"])[part.labels.astype(int)]
+    return Scored(model.p_fake(part.images), part.labels.astype(np.int64), np.array(in_domain), sources)
 
 
-def probabilities(model: keras.Model, inputs: Iterable[NDArray[np.uint8]]) -> NDArray[np.float64]:
-    """P(fake) of each (32, 32, 3) input, in order: (n,)."""
+def logits_of(model: keras.Model) -> Logits:
+    """A compiled function of (n, 32, 32, 3) uint8, any n, that gives (n,) logits for fake."""
+    import keras
     import tensorflow as tf
 
-    size = model.input_shape[1]
+    size, net = model.input_shape[1], keras.Model(model.input, model.get_layer("logit").output)
     run = tf.function(
-        lambda batch: model(enlarge(tf.cast(batch, tf.float32) / 255.0, size), training=False),
+        lambda batch: net(enlarge(tf.cast(batch, tf.float32) / 255.0, size), training=False),
         autograph=False,
         input_signature=[tf.TensorSpec((None, data.NATIVE_SIZE, data.NATIVE_SIZE, 3), tf.uint8)],
     )
-    rows = iter(inputs)
-    results = []
-    while batch := list(islice(rows, BATCH)):
-        results.append(run(np.stack(batch)).numpy()[:, 0].astype(np.float64))
-    return np.concatenate(results) if results else np.empty(0)
+
+    def logits(images: NDArray[np.uint8]) -> NDArray[np.float64]:
+        parts = [run(images[start : start + BATCH]).numpy()[:, 0] for start in range(0, len(images), BATCH)]
+        return np.concatenate(parts).astype(np.float64) if parts else np.empty(0)
+
+    return logits
 
 
-def _inputs(source: Path, labels: list[int], unreadable: list[str]) -> Iterator[NDArray[np.uint8]]:
-    """Decoded by two threads, in order; fills ``labels`` and ``unreadable`` along the way."""
+def _by_source(scored: Scored, right: NDArray[np.bool_], thresholds: dict[str, float]) -> Iterator[SourceRow]:
+    for source in sorted(set(scored.sources.tolist())):
+        mine = scored.sources == source
+        made = decisions(scored.p_fake[mine], scored.labels[mine], thresholds, scored.in_domain[mine])
+        yield SourceRow(source, int(mine.sum()), float(right[mine].mean()), interval(right[mine]), made)
 
-    def read(item: tuple[str, bytes]) -> tuple[str, NDArray[np.uint8] | None]:
+
+def _source_of(name: str) -> str:
+    """REAL, or REAL/folder: the path from the class's folder to the file's."""
+    folders = PurePosixPath(name).parts[:-1]
+    last = max(place for place, part in enumerate(folders) if part.upper() in data.LABELS)
+    return "/".join((folders[last].upper(), *folders[last + 1 :]))
+
+
+Row = tuple[NDArray[np.uint8], bool, int, str]
+
+
+def _read(source: Path, model: Model, unreadable: list[str]) -> Iterator[Row]:
+    """Decoded by two threads, in order; fills ``unreadable`` along the way."""
+
+    def read(item: tuple[str, bytes]) -> tuple[str, Row | None]:
         name, content = item
         try:
-            return name, reduce(imaging.examine(content, name).image)
+            image = imaging.examine(content, name).image
         except ImageRefused:
             return name, None
+        passed = model.judge(image).in_domain
+        return name, (reduce(image), passed, int(data.label_of(name) or 0), _source_of(name))
 
     files = (item for item in data.read_files(source) if data.label_of(item[0]) is not None)
     with ThreadPoolExecutor(2) as pool:
-        while chunk := list(islice(files, BATCH)):
-            for name, pixels in pool.map(read, chunk):
-                if pixels is None:
-                    unreadable.append(name)
-                else:
-                    labels.append(int(data.label_of(name) or 0))
-                    yield pixels
+        for name, row in _in_chunks(pool.map, read, files):
+            if row is None:
+                unreadable.append(name)
+            else:
+                yield row
+
+
+def _in_chunks(mapper: Any, call: Callable[[Any], Any], items: Iterable[Any]) -> Iterator[Any]:
+    """A pool's map reads all of its input at once: here, some files at a time."""
+    rows = iter(items)
+    while chunk := list(islice(rows, BATCH)):
+        yield from mapper(call, chunk)

@@ -22,6 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlcore.augment import enlarge
+from mlcore.calibration import Calibration
 
 if TYPE_CHECKING:
     import keras
@@ -29,16 +30,20 @@ if TYPE_CHECKING:
 
 Floats = NDArray[np.float32]
 Pixels = NDArray[np.float32] | NDArray[np.uint8]
+UNCALIBRATED = Calibration()
 
 
 def fused(
-    model: keras.Model, layer: str = "final_conv", native: int | None = None
+    model: keras.Model,
+    layer: str = "final_conv",
+    native: int | None = None,
+    calibration: Calibration = UNCALIBRATED,
 ) -> Callable[[Pixels], tuple[Floats, Floats]]:
     """Compile ``model`` into a function of a batch that gives P(fake) and heat maps together.
 
     The function takes (n, side, side, 3) float32 in [0, 1], any n; or, with ``native`` given,
     (n, native, native, 3) uint8, which is enlarged as in training within the same call, several
-    times faster than before it. It returns (n,) float32 probabilities and (n, h, w) float32 maps
+    times faster than before it. It returns (n,) float32 calibrated probabilities and (n, h, w) float32 maps
     on the layer's grid. Each map is the evidence for the class that its probability announces
     (fake above one half), scaled to a maximum of 1, or all 0 where there is none.
 
@@ -59,7 +64,8 @@ def fused(
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(features)
             logit = head(features, training=False)[:, 0]
-        return tf.sigmoid(logit), _maps(features, tape.gradient(logit, features), logit)
+        calibrated = calibration.a * logit + calibration.b
+        return tf.sigmoid(calibrated), _maps(features, tape.gradient(logit, features), calibrated)
 
     # No autograph: there is no control flow to convert, and it leaves files in /tmp behind.
     signature = _signature(model, native)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -55,7 +56,45 @@ def calibration_error(p_fake: NDArray[np.floating], labels: NDArray[np.integer],
     """
     confidence = np.maximum(p_fake, 1.0 - p_fake)
     right = (p_fake > 0.5) == (labels == 1)
-    order = np.argsort(confidence, kind="stable")
-    parts = np.array_split(order, min(bins, len(order)))
+    parts = equal_mass_bins(confidence, bins)
     gaps = (abs(confidence[part].mean() - right[part].mean()) * len(part) for part in parts)
-    return float(sum(gaps) / len(order))
+    return float(sum(gaps) / len(confidence))
+
+
+def equal_mass_bins(confidence: NDArray[np.floating], bins: int = 15) -> list[NDArray[np.int64]]:
+    """Indices of the (n,) values, least first, in parts of equal size."""
+    order = np.argsort(confidence, kind="stable")
+    return np.array_split(order, min(bins, len(order)))
+
+
+@dataclass(frozen=True)
+class Decisions:
+    """Shares in [0, 1]. ``coverage``: got fake or real as the answer; ``decided_error``: wrong among
+    those; ``refused``: outside of what the model knows."""
+
+    coverage: float
+    decided_error: float
+    refused: float
+
+
+def decisions(
+    p_fake: NDArray[np.floating],
+    labels: NDArray[np.integer],
+    thresholds: Mapping[str, float],
+    in_domain: NDArray[np.bool_],
+) -> Decisions:
+    """What the three answers come to on (n,) images, of which the gate let ``in_domain`` pass."""
+    decided = in_domain & ((p_fake >= thresholds["fake"]) | (p_fake < thresholds["real"]))
+    wrong = (p_fake >= thresholds["fake"]) != (labels == 1)
+    return Decisions(
+        coverage=float(decided.mean()),
+        decided_error=float(wrong[decided].mean()) if decided.any() else 0.0,
+        refused=float(1.0 - in_domain.mean()),
+    )
+
+
+def interval(right: NDArray[np.bool_], seed: int = 0) -> tuple[float, float]:
+    """95 % bootstrap interval of a share; resampling n yes-or-nos is one binomial draw."""
+    draws = np.random.default_rng(seed).binomial(len(right), right.mean(), 2000) / len(right)
+    low, high = np.percentile(draws, [2.5, 97.5])
+    return float(low), float(high)

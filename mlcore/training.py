@@ -70,7 +70,7 @@ class Recipe:
 RECIPES = {
     "paper_cnn": Recipe(),
     "cifake_resnet": Recipe(
-        model="cifake_resnet", epochs=12, learning_rate=2e-3, weight_decay=0.02, plain_epochs=0,
+        model="cifake_resnet", epochs=16, learning_rate=2e-3, weight_decay=0.02, plain_epochs=0,
         patience=1000, prune=0.65, unpruned_epochs=1, augmentation=Robust(),
     ),
 }  # fmt: skip
@@ -143,8 +143,9 @@ class Run:
         r, n = self.recipe, len(self.training)
         rng = np.random.default_rng([r.seed, epoch])
         weights, here = np.ones(n, np.float32), np.ones(n, bool)
-        if r.prune and epoch < r.epochs - r.unpruned_epochs and np.isfinite(self.losses).all():
-            easy = self.losses < self.losses.mean()
+        seen = np.isfinite(self.losses)  # but for those that no full batch had room for yet
+        if r.prune and epoch < r.epochs - r.unpruned_epochs and seen.any():
+            easy = self.losses < self.losses[seen].mean()
             here = ~easy | (rng.random(n) >= r.prune)
             weights[easy] = 1.0 / (1.0 - r.prune)
         return rng.permutation(np.flatnonzero(here)), weights
