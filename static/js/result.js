@@ -16,7 +16,7 @@ for (const node of page.querySelectorAll("time")) localTime(node);
 const live = new Live({
   path: page.dataset.socket,
   shown: () => [page.dataset],
-  onState: (state) => { fill(page, state); frame(state.objects); },
+  onState: (state) => { fill(page, state); frame(state.objects); settle(state); },
   onDeleted: () => { document.getElementById("deleted").hidden = false; live.stop(); },
   indicator: document.getElementById("live"),
 });
@@ -32,8 +32,15 @@ function setOpacity() {
   document.getElementById("opacity-text").textContent = words;
   slider.setAttribute("aria-valuetext", words);
 }
-slider.addEventListener("input", setOpacity);
-setOpacity();
+slider.addEventListener("input", () => { slider.dataset.touched = "yes"; setOpacity(); });
+suggestOpacity(page.dataset.basis);
+
+// Where the answer does not rest on the map, it is there for whoever draws it up.
+function suggestOpacity(basis) {
+  const aside = basis === "signed" || basis === "declared";
+  if (!slider.dataset.touched) slider.value = aside ? 0 : slider.defaultValue;
+  setOpacity();
+}
 
 const pixelated = document.getElementById("pixelated");
 const setPixels = () => stack.toggleAttribute("data-pixelated", pixelated?.checked ?? false);
@@ -95,6 +102,40 @@ function pointOut(event, on) {
 }
 for (const [kind, on] of [["mouseover", true], ["focusin", true], ["mouseout", false], ["focusout", false]]) {
   list.addEventListener(kind, (event) => pointOut(event, on));
+}
+
+// --- Explanations on demand ----------------------------------------------------------------
+
+// The answer to the question is the state, as every push is; the page stays where it is.
+async function ask(event) {
+  const form = event.target.closest("form[data-explain]");
+  if (!form) return;
+  event.preventDefault();
+  const button = form.querySelector("button");
+  if (button.getAttribute("aria-disabled")) return;
+  button.setAttribute("aria-disabled", "true"); // not disabled: the focus stays on it
+  try {
+    const answer = await fetch(form.action, { method: "POST", body: new FormData(form), headers: { Accept: "application/json" } });
+    if (!answer.ok) throw new Error();
+    live.take(await answer.json());
+    button.removeAttribute("aria-disabled");
+    if (form.hidden) settleFocus(form);
+  } catch {
+    form.submit(); // the server's own page says what is wrong
+  }
+}
+page.addEventListener("submit", ask);
+
+// The button is gone: whoever pressed it stands on the words that took its place.
+function settleFocus(form) {
+  const words = form.parentElement.querySelector("[role=status]");
+  words.tabIndex = -1;
+  words.focus();
+}
+
+function settle({ status, basis }) {
+  suggestOpacity(basis);
+  if (status === "failed") document.getElementById("technical").open = true; // the reason is in there
 }
 
 // --- Copy ---------------------------------------------------------------------------------

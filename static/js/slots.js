@@ -6,6 +6,7 @@
 //   data-attr="src:files.thumbnail …"    attributes; the first of a|b that is there, else none
 //   data-if="caution"  data-unless="…"   shown only where the value is there (or is not)
 //   data-each="objects"                  one copy of the <template> inside for each item
+//   data-whole                           within such a copy: filled from the whole state again
 
 const MOMENT = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" });
 
@@ -41,11 +42,15 @@ export function localTime(node, iso = node.getAttribute("datetime")) {
   if (!Number.isNaN(moment.getTime())) setText(node, MOMENT.format(moment));
 }
 
-function fillList(node, items, seen) {
+function fillList(node, items, whole) {
   // Rows are made anew only when their data moved: focus and hover stay where they are.
   const print = JSON.stringify(items);
-  if (seen.get(node) === print) return;
-  seen.set(node, print);
+  if (seenLists.get(node) !== print) makeRows(node, items);
+  seenLists.set(node, print);
+  for (const part of node.querySelectorAll("[data-whole]")) fill(part, whole);
+}
+
+function makeRows(node, items) {
   const pattern = node.querySelector(":scope > template");
   for (const old of node.querySelectorAll(":scope > :not(template)")) old.remove();
   for (const [index, item] of (items || []).entries()) {
@@ -64,15 +69,18 @@ function all(root, selector) {
   return found;
 }
 
-// Rows of a list have a state of their own: the list's filler cares for what is inside.
+// Rows of a list have a state of their own: the list's filler cares for what is inside. What
+// shows the whole state within a row is the list's to fill as well.
 function mine(root, node) {
+  const whole = node.closest("[data-whole]");
+  if (whole && whole !== root && root.contains(whole)) return false;
   const list = node.parentElement?.closest("[data-each]");
   return !list || !root.contains(list) || list.contains(root);
 }
 
 export function fill(root, state) {
   const each = (selector, act) => all(root, selector).filter((node) => mine(root, node)).forEach(act);
-  each("[data-each]", (node) => fillList(node, pick(state, node.dataset.each), seenLists));
+  each("[data-each]", (node) => fillList(node, pick(state, node.dataset.each), state));
   each("[data-slot]", (node) => setText(node, pick(state, node.dataset.slot)));
   each("[data-attr]", (node) => fillAttributes(node, state));
   each("[data-time]", (node) => localTime(node, pick(state, node.dataset.time)));
