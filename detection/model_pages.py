@@ -1,7 +1,9 @@
-"""A model's card as a page: limits first. Reads files only, never a model library."""
+"""Models as pages: limits first. Reads files only, never a model library."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from django.contrib.auth.decorators import login_required
@@ -11,18 +13,17 @@ from django.utils.cache import get_conditional_response
 from django.utils.http import quote_etag
 from django.views.decorators.http import require_safe
 
+from detection import active
+from detection import model_figures as figures
 from mlcore import registry
 from mlcore.errors import ModelUnavailable
 
-METRICS = {
-    "accuracy": ("Accuracy", "share of images that got the right answer"),
-    "precision": ("Precision", "of those called AI-generated, the share that were"),
-    "recall": ("Recall", "of those made by AI, the share that was found"),
-    "f1": ("F1", "precision and recall in one number"),
-    "auroc": ("AUROC", "how well the score puts AI images above photos; 0.5 is chance"),
-    "ece": ("Calibration error", "how far the confidence is from how often it is right; 0 is best"),
-}
-CLASSES = {"real": "Real photo", "fake": "AI-generated"}
+
+@require_safe
+@login_required
+def models(request: HttpRequest) -> HttpResponse:
+    """All models that are here, beside one another, and which of them answers."""
+    return render(request, "detection/models.html", {"active": active.name(), **_comparison()})
 
 
 @require_safe
@@ -31,24 +32,30 @@ def card(request: HttpRequest, name: str) -> HttpResponse:
     content = _card(name)
     context = {
         "card": content,
-        "metrics": _metrics(content.get("metrics") or {}),
-        "confusion": _confusion((content.get("metrics") or {}).get("confusion") or {}),
-        "data": _rows(content.get("data")),
-        "training": _rows(content.get("training")),
-        "thresholds": _rows(content.get("thresholds")),
-        "has_curves": (registry.folder(name) / "curves.png").is_file(),
+        "active": active.name(),
+        "headlines": figures.headlines(content),
+        "metrics": figures.metrics(content),
+        "confusion": figures.confusion(content),
+        "robustness": figures.robustness(content),
+        "rates": figures.error_rates(content),
+        "data": figures.rows(content.get("data")),
+        "training": figures.rows(content.get("training")),
+        "thresholds": figures.rows(content.get("thresholds")),
+        "calibration": figures.rows(content.get("calibration")),
+        "pictures": _pictures(name),
+        **_comparison(),
     }
     return render(request, "detection/model.html", context)
 
 
 @require_safe
 @login_required
-def curves(request: HttpRequest, name: str) -> HttpResponse:
-    """The learning curves that training drew."""
+def picture(request: HttpRequest, name: str, picture: str) -> HttpResponse:
+    """One of the pictures that were drawn when the model was published."""
     content = _card(name)
-    path = registry.folder(name) / "curves.png"
-    if not path.is_file():
-        raise Http404("This model came without learning curves.")
+    path = _picture(name, picture)
+    if picture not in figures.PICTURES or not path.is_file():
+        raise Http404("This model came without that picture.")
     etag = quote_etag(f"{content['sha256'][:16]}-{path.stat().st_mtime_ns}")
     response = get_conditional_response(request, etag=etag)
     response = response or HttpResponse(path.read_bytes(), content_type="image/png")
@@ -56,48 +63,33 @@ def curves(request: HttpRequest, name: str) -> HttpResponse:
     return response
 
 
+def _pictures(name: str) -> list[dict[str, str]]:
+    return [
+        {"key": key, "title": title, "words": words, "alt": alt}
+        for key, (title, words, alt) in figures.PICTURES.items()
+        if _picture(name, key).is_file()
+    ]
+
+
+def _picture(name: str, key: str) -> Path:
+    return registry.folder(name) / f"{key}.png"
+
+
+def _comparison() -> dict[str, Any]:
+    cards = [content for name in registry.names() if (content := _or_none(registry.card, name))]
+    return {"comparison": figures.comparison(cards)}
+
+
+def _or_none(read: Callable[[str], dict[str, Any]], name: str) -> dict[str, Any] | None:
+    """A card that cannot be read is no reason to show none of the others."""
+    try:
+        return read(name)
+    except ModelUnavailable:
+        return None
+
+
 def _card(name: str) -> dict[str, Any]:
     try:
         return registry.card(name)
     except ModelUnavailable as error:
         raise Http404(str(error)) from None
-
-
-def _metrics(found: dict[str, Any]) -> list[dict[str, str]]:
-    return [
-        {"label": label, "meaning": meaning, "value": f"{found[key]:.4f}"}
-        for key, (label, meaning) in METRICS.items()
-        if isinstance(found.get(key), int | float)
-    ]
-
-
-def _confusion(found: dict[str, Any]) -> list[dict[str, Any]]:
-    """One row for each truth: its name and the numbers of answers, real first."""
-    rows = [(CLASSES[key], found.get(key.upper())) for key in CLASSES]
-    return [
-        {"truth": truth, "counts": [row.get(key, 0) for key in CLASSES]}
-        for truth, row in rows
-        if isinstance(row, dict)
-    ]
-
-
-def _rows(found: Any) -> list[tuple[str, str]]:
-    """Any part of a card as label and value; what is nested in it by its own labels."""
-    if not isinstance(found, dict):
-        return [("", str(found))] if found else []
-    rows: list[tuple[str, str]] = []
-    for key, value in found.items():
-        label = str(key).replace("_", " ")
-        if isinstance(value, dict):
-            rows += [(f"{label}: {inner}".rstrip(": "), text) for inner, text in _rows(value)]
-        else:
-            rows.append((label, _plain(value)))
-    return rows
-
-
-def _plain(value: Any) -> str:
-    if isinstance(value, list | tuple):
-        return ", ".join(_plain(each) for each in value)
-    if isinstance(value, int) and not isinstance(value, bool):
-        return f"{value:,}" if abs(value) >= 10_000 else str(value)
-    return f"{value:g}" if isinstance(value, float) else str(value)
