@@ -70,8 +70,8 @@ class Recipe:
 RECIPES = {
     "paper_cnn": Recipe(),
     "cifake_resnet": Recipe(
-        model="cifake_resnet", epochs=16, learning_rate=2e-3, weight_decay=0.02, plain_epochs=0,
-        patience=1000, prune=0.65, unpruned_epochs=1, augmentation=Robust(),
+        model="cifake_resnet", epochs=13, learning_rate=2e-3, weight_decay=0.02, plain_epochs=0,
+        patience=1000, prune=0.65, unpruned_epochs=0, augmentation=Robust(),
     ),
 }  # fmt: skip
 

@@ -17,10 +17,11 @@ def dataset(n=8):
 
 def first_batch(seed=0, epoch=0, augmentation=OFF, data=None):
     data = data or dataset()
+    size = 32 if isinstance(augmentation, augment.Robust) else 128
     batches = augment.epoch_batches(
-        data, size=128, batch=len(data), seed=seed, epoch=epoch, augmentation=augmentation
+        data, np.arange(len(data)), size=size, batch=len(data), seed=seed, epoch=epoch, augmentation=augmentation
     )
-    return [part.numpy() for part in next(iter(batches))]
+    return [np.asarray(part) for part in next(batches)]
 
 
 def test_switched_off_it_is_the_plain_enlargement_flipped_or_not():
@@ -51,6 +52,41 @@ def test_an_epoch_is_a_function_of_seed_and_epoch_alone():
     np.testing.assert_array_equal(one[0], same[0])
     assert abs(one[0] - first_batch(3, 6, on)[0]).max() > 0.1
     assert abs(one[0] - first_batch(4, 5, on)[0]).max() > 0.1
+
+
+def test_robust_batches_are_a_function_of_seed_and_epoch_alone():
+    on = augment.Robust(degraded=1.0)
+    one, same = first_batch(3, 5, on), first_batch(3, 5, on)
+    np.testing.assert_array_equal(one[0], same[0])
+    assert abs(one[0] - first_batch(3, 6, on)[0]).max() > 0.1
+
+
+def test_without_degradation_robust_batches_only_shift_and_flip():
+    """Whole pixels move and none changes: every row of the middle is found in the original."""
+    data = dataset()
+    images, labels = first_batch(augmentation=augment.Robust(shift=3, degraded=0.0), data=data)
+    assert images.shape == (8, 32, 32, 3)
+    for number, image in enumerate(np.rint(images * 255).astype(np.uint8)):
+        original = data.images[number]
+        shifted = [
+            np.roll(each, (down, across), (0, 1))[3:-3, 3:-3]
+            for each in (original, original[:, ::-1])
+            for down in range(-3, 4)
+            for across in range(-3, 4)
+        ]
+        assert any((each == image[3:-3, 3:-3]).all() for each in shifted)
+        assert labels[number, 0] == data.labels[number]
+
+
+def test_the_share_of_degraded_images_is_kept():
+    data = dataset(64)
+    images, _ = first_batch(augmentation=augment.Robust(shift=0, degraded=0.4), data=data)
+    plain = data.images.astype(np.float32) / 255.0
+    changed = [
+        min(abs(image - each).max(), abs(image - each[:, ::-1]).max()) > 1e-6
+        for image, each in zip(images, plain, strict=True)
+    ]
+    assert 12 <= sum(changed) <= 40
 
 
 @pytest.mark.parametrize("only", ["rotation", "shift", "shear", "zoom"])

@@ -36,21 +36,3 @@ def test_the_page_puts_limits_before_figures_and_shows_every_figure(written):
     assert text.index("## Limits") < text.index("## Metrics")
     for expected in ("0.9512", "0.9900", "| **REAL** | 47 | 3 |", "| **FAKE** | 2 | 48 |", FACTS["command"]):
         assert expected in text
-
-
-def test_curves_are_drawn_from_the_csv(tmp_path):
-    source, target = tmp_path / "curves.csv", tmp_path / "curves.png"
-    source.write_text("epoch,loss,accuracy,val_loss,val_accuracy\n0,1,0.5,1,0.5\n1,0.5,0.8,0.6,0.7\n")
-    card.draw_curves(source, target)
-    assert target.read_bytes().startswith(b"\x89PNG")
-
-
-def test_publishing_copies_the_best_weights_and_the_curves(tmp_path):
-    run, target = tmp_path / "run", tmp_path / "weights" / "m"
-    run.mkdir()
-    (run / "best.keras").write_bytes(b"best")
-    (run / "curves.csv").write_text("epoch,loss,accuracy,val_loss,val_accuracy\n0,1,0.5,1,0.5\n")
-    card.publish(run, target)
-    assert (target / "model.keras").read_bytes() == b"best"
-    assert (target / "curves.csv").exists()
-    assert (target / "curves.png").exists()

@@ -4,11 +4,13 @@ import json
 import multiprocessing
 import os
 import signal
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from mlcore import data, training
+from mlcore.augment import Robust
 from mlcore.errors import DataError
 
 RECIPE = training.Recipe(epochs=4, batch=16, plain_epochs=1, learning_rate=1e-3)
@@ -110,6 +112,51 @@ def test_a_checkpoint_ahead_of_the_history_is_ignored(tmp_path, uninterrupted):
     assert len(json.loads(before)["history"]) == len(resumed.history) == 2
     epochs(resumed, 1)
     np.testing.assert_allclose(curve(resumed.history), curve(uninterrupted[:3]), rtol=2e-4, atol=2e-5)
+
+
+PRUNED = replace(RECIPE, model="cifake_resnet", prune=0.5, unpruned_epochs=1, plain_epochs=0, augmentation=Robust())
+
+
+def test_easy_images_stay_away_and_those_that_come_count_for_them(tmp_path):
+    run = run_in(tmp_path, PRUNED)
+    order, weights = run._plan(0)
+    assert len(order) == 64  # nothing is known of any image yet
+    assert (weights == 1).all()
+    run.losses[:] = np.where(np.arange(64) < 60, 0.01, 5.0)
+    order, weights = run._plan(1)
+    assert set(range(60, 64)) <= set(order.tolist())  # the hard ones always come
+    assert 15 <= len(order) <= 50
+    assert set(weights[:60].tolist()) == {2.0}
+    assert set(weights[60:].tolist()) == {1.0}
+    assert len(run._plan(3)[0]) == 64  # the last epoch sees them all
+
+
+def test_an_image_that_no_batch_had_room_for_counts_as_hard(tmp_path):
+    run = run_in(tmp_path, PRUNED)
+    run.losses[:63] = np.where(np.arange(63) < 60, 0.01, 5.0)
+    order, weights = run._plan(1)
+    assert 63 in order
+    assert weights[63] == 1.0
+    assert len(order) < 60
+
+
+def test_a_pruned_run_goes_on_to_the_same_curve(tmp_path):
+    whole, parted = run_in(tmp_path / "whole", PRUNED), run_in(tmp_path / "parted", PRUNED)
+    epochs(whole, 3)
+    epochs(parted, 2)
+    resumed = run_in(tmp_path / "parted", PRUNED)
+    epochs(resumed, 1)
+    np.testing.assert_allclose(curve(resumed.history), curve(whole.history), rtol=2e-3, atol=2e-4)
+    np.testing.assert_allclose(resumed.losses, whole.losses, rtol=2e-2, atol=2e-3)
+
+
+def test_the_rate_warms_up_and_ends_at_zero():
+    recipe = training.Recipe(epochs=10, warmup_epochs=2.0, learning_rate=1.0)
+    assert recipe.rate_at(0.0) == 0.0
+    assert recipe.rate_at(1.0) == 0.5
+    assert recipe.rate_at(2.0) == 1.0
+    assert recipe.rate_at(6.0) == pytest.approx(0.5)
+    assert recipe.rate_at(10.0) == pytest.approx(0.0)
 
 
 def test_too_few_images_is_a_clear_error(tmp_path):
