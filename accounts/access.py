@@ -17,10 +17,11 @@ from django.http import Http404
 from accounts.models import Membership, Organisation, Role, User
 
 READ, WRITE, DELETE = "detections:read", "detections:write", "detections:delete"
+SETTINGS = "organisation:settings"
 
 ALLOWED: dict[str, frozenset[str]] = {
-    Role.OWNER: frozenset({READ, WRITE, DELETE}),
-    Role.ADMIN: frozenset({READ, WRITE, DELETE}),
+    Role.OWNER: frozenset({READ, WRITE, DELETE, SETTINGS}),
+    Role.ADMIN: frozenset({READ, WRITE, DELETE, SETTINGS}),
     Role.MEMBER: frozenset({READ, WRITE, DELETE}),
     Role.AUDITOR: frozenset({READ}),
 }

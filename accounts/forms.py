@@ -7,7 +7,7 @@ from typing import Any
 from allauth.account.forms import SignupForm as AllauthSignupForm
 from django import forms
 
-from accounts.models import User
+from accounts.models import ErrorRate, User
 
 
 class SignupForm(AllauthSignupForm):
@@ -26,3 +26,9 @@ class SignupForm(AllauthSignupForm):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.order_fields(self.field_order)
+
+
+class ErrorRateForm(forms.Form):
+    """How sure the model must be before it gives an answer."""
+
+    error_rate = forms.ChoiceField(choices=ErrorRate.choices, widget=forms.RadioSelect)

@@ -64,12 +64,21 @@ class User(AbstractUser):
         return str(self)
 
 
+class ErrorRate(models.TextChoices):
+    """How many of the model's answers may be wrong; the values are the keys of a card's operating points."""
+
+    STRICT = "0.005"
+    USUAL = "0.01"
+    LOOSE = "0.02"
+
+
 class Organisation(models.Model):
     """The owner of every record. ``slug`` is its place in URLs."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     name = models.CharField(max_length=120)
     slug = models.SlugField(max_length=60, unique=True)
+    error_rate = models.CharField(max_length=6, choices=ErrorRate, default=ErrorRate.USUAL)
     created_at = models.DateTimeField(auto_now_add=True)
     members = models.ManyToManyField(User, through="Membership", related_name="organisations")
 

@@ -233,6 +233,8 @@ MAX_FORM_BYTES = 4 * 1024 * 1024  # of every other request, and of strangers': s
 DATA_UPLOAD_MAX_MEMORY_SIZE = 2 * 1024 * 1024  # form fields; files have their own limit
 DATA_UPLOAD_MAX_NUMBER_FILES = MAX_UPLOAD_FILES
 DETECTION_MODEL = os.environ.get("DETECTION_MODEL", "paper_cnn")
+# Official C2PA trust lists, put there by “manage.py trust update”; without them trust is “not checked”.
+C2PA_TRUST_DIR = Path(os.environ.get("C2PA_TRUST_DIR", DATA_DIR / "c2pa"))
 STAGES_MODULE = os.environ.get("STAGES_MODULE", "detection.stages")
 LEASE_SECONDS = float(os.environ.get("LEASE_SECONDS", "60"))
 STAGE_TIMEOUT_SECONDS = float(os.environ.get("STAGE_TIMEOUT_SECONDS", "120"))

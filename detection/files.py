@@ -12,6 +12,7 @@ from typing import Any
 from django.db.models.fields.files import FieldFile
 from django.http import Http404
 
+from detection import told
 from detection.intake import DECODING
 from detection.models import Detection
 from detection.state import found_objects
@@ -84,18 +85,19 @@ def _overlay(detection: Detection) -> StoredFile:
     if run is None or run.result is None:
         raise Http404("This detection has no heat map yet.")
     name = _name(detection, "overlay", "image/png")
-    draw = partial(_drawn, detection, run.result["heatmap"])
+    draw = partial(_drawn, detection, run.result)
     return StoredFile(draw, "image/png", name, f"{run.pk}-{detection.version}", None)
 
 
-def _drawn(detection: Detection, packed: dict[str, Any]) -> bytes:
-    heatmap = overlay.unpack(packed)
+def _drawn(detection: Detection, result: dict[str, Any]) -> bytes:
+    heatmap = overlay.unpack(result["heatmap"])
     with DECODING:
         try:
             picture = imaging.examine(_read(detection.original), detection.name, _any_size())
         except ImageRefused as refused:  # let in by an earlier version
             raise Http404(str(refused)) from refused
-        drawn = overlay.compose(picture, heatmap, Verdict(detection.verdict), _objects(detection))
+        shown = Verdict(told.shown_class(detection, result) or Verdict.UNCERTAIN)
+        drawn = overlay.compose(picture, heatmap, shown, _objects(detection))
         return overlay.png(drawn)
 
 

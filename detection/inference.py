@@ -17,11 +17,11 @@ from channels.layers import get_channel_layer
 from detection import sweeper
 from detection.lane import Lane
 from detection.push import INFERENCE_GROUP
-from detection.stages import FAST, SLOW
+from detection.stages import EXPLAIN, FAST, SLOW
 
 logger = logging.getLogger(__name__)
 
-LANES = (FAST, SLOW)
+LANES = (FAST, SLOW, EXPLAIN)
 STOP_SECONDS = 10.0  # for the batches at work to end by themselves
 HEAD_START = 60.0  # that the fast lane has to load its models without company
 RESTART_PAUSE = 10.0

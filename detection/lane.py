@@ -42,7 +42,9 @@ class Lane:
         self._stopping = asyncio.Event()
         self._held: set[Claim] = set()
         self._saving: asyncio.Task[None] | None = None
-        self._process = ModelProcess(settings.STAGES_MODULE, name, plan.options())
+        self._options = plan.options(settings.DETECTION_MODEL)  # until the database has been asked
+        self._process = ModelProcess(settings.STAGES_MODULE, name, self._options)
+        self._watched: int | None = None  # the sentinel of the process whose end is listened for
         # One thread each: the model's, which must outlive its process (the kernel's parent-death
         # signal follows the thread), and the database's, so that writes do not queue for locks.
         self._model = ThreadPoolExecutor(1, thread_name_prefix=f"model-{name}")
@@ -110,11 +112,34 @@ class Lane:
 
     # --- The model process ------------------------------------------------------------
 
+    @property
+    def _fit(self) -> bool:
+        """Warm, and with the model that is active now."""
+        ready = self._process.alive and self._process.ready
+        return ready and (self._process.options == self._options or not plan.follows(self.name))
+
+    def _look(self) -> None:
+        """Which model is active may change at any moment; where nobody can tell, the last one known is."""
+        try:
+            self._options = plan.options()
+        except (OperationalError, InterfaceError):
+            logger.warning("The %s lane cannot read which model is active.", self.name, exc_info=True)
+            connection.close()  # the next try gets a fresh one
+
+    def _exchange(self) -> None:
+        """The next process has the model that is active now. The old one's end is no news any more."""
+        if self._process.options != self._options:
+            logger.info("The %s lane takes up the model %s.", self.name, self._options.model)
+        self._process.options = self._options
+        self._unwatch()
+
     async def _start_process(self) -> bool:
         """Makes sure that a warm process is there; False where the lane is stopping."""
         failures = 0
-        while not self._stopping.is_set() and not (self._process.alive and self._process.ready):
+        while not self._stopping.is_set() and not self._fit:
             try:
+                await self._in_database(self._look)
+                self._exchange()
                 await self._in_model(self._process.start)
                 self._watch()
             except (ModelProcessDied, OSError) as error:
@@ -133,12 +158,17 @@ class Lane:
         """Notices the death of an idle process at once, not with the next image."""
         logger.info("The model process of the %s lane is ready (pid %s).", self.name, self._process.pid)
         self.ready.set()
-        loop, sentinel = asyncio.get_running_loop(), self._process.sentinel
-        if sentinel is not None:
-            loop.add_reader(sentinel, self._on_death, sentinel)
+        self._watched = self._process.sentinel
+        if self._watched is not None:
+            asyncio.get_running_loop().add_reader(self._watched, self._on_death)
 
-    def _on_death(self, sentinel: int) -> None:
-        asyncio.get_running_loop().remove_reader(sentinel)
+    def _unwatch(self) -> None:
+        if self._watched is not None:
+            asyncio.get_running_loop().remove_reader(self._watched)
+            self._watched = None
+
+    def _on_death(self) -> None:
+        self._unwatch()
         if not self._stopping.is_set():
             logger.warning("The model process of the %s lane has died.", self.name)
         self._wake.set()
@@ -161,7 +191,7 @@ class Lane:
 
     async def _claim(self) -> Batch | None:
         try:
-            claim = await self._in_database(queue.claim, self.name)
+            claim = await self._in_database(self._claim_now)
         except Exception:
             logger.exception("The %s lane cannot read its queue.", self.name)
             await self._pause(PAUSE_SECONDS)
@@ -171,6 +201,10 @@ class Lane:
         self._held.add(claim)
         await push.announce(claim.changes)
         return await self._read(claim)
+
+    def _claim_now(self) -> Claim | None:
+        self._look()
+        return queue.claim(self.name)
 
     async def _read(self, claim: Claim) -> Batch | None:
         """The claim with its files; without them its lease may not be kept: its rows fail an attempt."""

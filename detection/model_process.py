@@ -31,8 +31,7 @@ class ModelProcessDied(Exception):
 
 class ModelProcess:
     def __init__(self, module: str, lane: str, options: Options) -> None:
-        self.arguments = (module, lane, options)
-        self.lane = lane
+        self.module, self.lane, self.options = module, lane, options
         self.ready = False
         self._process: SpawnProcess | None = None
         self._connection: Connection | None = None
@@ -52,7 +51,7 @@ class ModelProcess:
         return self._process.sentinel if self._process else None
 
     def start(self, limit: float = START_SECONDS) -> None:
-        """Spawns the process and waits until its models are warm.
+        """Spawns the process, with ``options`` as they are now, and waits until its models are warm.
 
         Raises:
             ModelProcessDied: it ended before it was ready, took longer than ``limit`` seconds, or
@@ -61,8 +60,9 @@ class ModelProcess:
         self.close()
         context = get_context("spawn")
         self._connection, theirs = context.Pipe()
+        arguments = (theirs, self.module, self.lane, self.options)
         process = context.Process(
-            target=model_worker.main, args=(theirs, *self.arguments), name=f"model-{self.lane}", daemon=True
+            target=model_worker.main, args=arguments, name=f"model-{self.lane}", daemon=True
         )
         process.start()
         self._process = process  # not before: until it is started it cannot be killed

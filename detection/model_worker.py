@@ -16,7 +16,7 @@ import time
 from importlib import import_module
 from multiprocessing.connection import Connection
 
-from detection.stages import SLOW, Options, Run, Stage
+from detection.stages import FAST, Options, Run, Stage
 from detection.work import FAULT, Answer, Failure, Item, Ready, Reply, Unready, Work
 from mlcore import imaging
 from mlcore.contracts import Picture, Skipped
@@ -61,6 +61,8 @@ class Worker:
 
     def load(self) -> Ready | Unready:
         for stage in self.stages.values():
+            if stage.on_demand:  # its libraries take memory that most sites never need
+                continue
             try:
                 self._run_of(stage)
             except ModelUnavailable as error:  # no picture's fault: none is taken until it is repaired
@@ -72,16 +74,18 @@ class Worker:
     def do(self, work: Work) -> Reply:
         start = time.perf_counter()
         try:
-            run = self._run_of(self.stages[work.stage])
-            answers = self._examine(run, work.items)
+            stage = self.stages[work.stage]
+            answers = self._examine(self._run_of(stage), work.items, stage.raw)
         except Exception as error:
             # The traceback goes to the log, once a batch at most; people get a sentence.
             logger.warning("The stage %s failed: %s", work.stage, error, exc_info=_unforeseen(error))
             answers = [_failed(error)] * len(work.items)
         return Reply(answers, (time.perf_counter() - start) * 1000)
 
-    def _examine(self, run: Run, items: tuple[Item, ...]) -> list[Answer]:
+    def _examine(self, run: Run, items: tuple[Item, ...], raw: bool) -> list[Answer]:
         """Runs the stage on those that can be decoded, and keeps every answer in its place."""
+        if raw:
+            return list(run(list(items)))
         opened = [_picture(item) for item in items]
         pictures = [each for each in opened if isinstance(each, Picture)]
         outcomes = iter(run(pictures) if pictures else [])
@@ -119,8 +123,8 @@ def _prepare(lane: str) -> None:
     logging.basicConfig(level=logging.INFO, format=f"%(asctime)s %(levelname)s model-{lane}: %(message)s")
     # Ctrl-C in a terminal reaches the whole group; it is the consumer that decides when we end.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    if lane == SLOW:
-        os.nice(10)  # the slow lane yields the processor to verdicts
+    if lane != FAST:
+        os.nice(10)  # all else yields the processor to verdicts
     _end_with_parent()
 
 

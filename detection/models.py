@@ -24,8 +24,9 @@ def random_path(instance: models.Model, filename: str) -> str:
 class Detection(models.Model):
     """One submitted file, its checked facts, and the verdict once there is one.
 
-    ``version`` rises with every change that a browser could see. The verdict's fields repeat
-    what the ``verdict`` stage's result holds, so that lists can filter and sort by them.
+    ``version`` rises with every change that a browser could see. The verdict joins the results of
+    all stages (:mod:`detection.joining`); ``decision`` keeps what decided it. ``p_fake`` and the
+    model's fields repeat the ``verdict`` stage's result, so that lists can filter and sort by them.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
@@ -45,7 +46,10 @@ class Detection(models.Model):
     created_at = models.DateTimeField(default=timezone.now)
     completed_at = models.DateTimeField(null=True)
 
+    error_rate = models.CharField(max_length=6, default="0.01")  # the organisation's when submitted
     verdict = models.CharField(max_length=10, blank=True)  # mlcore.contracts.Verdict
+    basis = models.CharField(max_length=10, blank=True)  # mlcore.contracts.Basis
+    decision = models.JSONField(default=dict)  # case, reason, error rate and thresholds behind it
     p_fake = models.FloatField(null=True)
     confidence = models.FloatField(null=True)
     model_name = models.CharField(max_length=60, blank=True)
@@ -95,7 +99,7 @@ class StageRun(models.Model):
             models.UniqueConstraint(fields=["detection", "stage"], name="one_run_per_stage"),
         ]
         indexes = [
-            models.Index(fields=["lane", "state", "due_at"], name="stagerun_due"),
+            models.Index(fields=["lane", "stage", "state", "due_at"], name="stagerun_due"),
         ]
 
     def __str__(self) -> str:
@@ -117,3 +121,18 @@ class Artefact(models.Model):
 
     def __str__(self) -> str:
         return f"{self.kind} of {self.detection_id}"
+
+
+class Activation(models.Model):
+    """A model was made the active one. The newest row counts; the others are the record."""
+
+    name = models.CharField(max_length=60)
+    version = models.CharField(max_length=30)
+    sha256 = models.CharField(max_length=64)
+    activated_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        ordering = ["-pk"]
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.version}"

@@ -7,11 +7,21 @@ from importlib import import_module
 
 from django.conf import settings
 
+from detection import active
 from detection.stages import Options, Stage
 
 
 def stages() -> list[Stage]:
     return _stages(settings.STAGES_MODULE)
+
+
+def at_once() -> list[Stage]:
+    """Those that every image passes; the others wait until somebody asks for them."""
+    return [stage for stage in stages() if not stage.on_demand]
+
+
+def on_demand() -> list[str]:
+    return [stage.name for stage in stages() if stage.on_demand]
 
 
 def by_name() -> dict[str, Stage]:
@@ -24,8 +34,14 @@ def label(name: str) -> str:
     return stage.label if stage else name
 
 
-def options() -> Options:
-    return Options(model=settings.DETECTION_MODEL, data_dir=settings.DATA_DIR)
+def options(model: str = "") -> Options:
+    """For a model process that starts now. Reads the database: which model is active lives there."""
+    return Options(model or active.name(), settings.DATA_DIR, settings.C2PA_TRUST_DIR)
+
+
+def follows(lane: str) -> bool:
+    """Whether a lane's process has to change when another model is activated."""
+    return any(stage.lane == lane and not stage.own_model for stage in stages())
 
 
 @cache

@@ -52,6 +52,11 @@ async def wake() -> None:
     await _send(INFERENCE_GROUP, {"type": "wake"})
 
 
+def woken() -> None:
+    """For consumers to look again, where nothing new is queued."""
+    _from_sync(wake)
+
+
 def queued(changes: list[Change]) -> None:
     """To be called on commit, when there is new work."""
     _from_sync(_queued, changes)

@@ -7,7 +7,7 @@ which lost its lease (and whose rows another has taken over) changes nothing any
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -53,7 +53,7 @@ def claim(lane: str, now: datetime | None = None) -> Claim | None:
     if not _due(lane, now).exists():  # an idle consumer never takes a write lock
         return None
     with transaction.atomic():
-        chosen = _choose(_locked(_due(lane, now), lane))
+        chosen = _chosen(lane, now)
         if not chosen:
             return None
         token = uuid.uuid4()
@@ -164,24 +164,29 @@ def _due(lane: str, now: datetime) -> QuerySet[StageRun]:
     return StageRun.objects.filter(waiting | abandoned, lane=lane, stage__in=list(plan.by_name()))
 
 
-def _locked(due: QuerySet[StageRun], lane: str) -> QuerySet[StageRun]:
+def _chosen(lane: str, now: datetime) -> list[StageRun]:
+    """Of the lane's first stage, in the order of the list, that has anything due."""
+    for stage in plan.stages():
+        if stage.lane == lane and (rows := _locked(_due(lane, now).filter(stage=stage.name), stage.batch)):
+            return _choose(rows)
+    return []
+
+
+def _locked(due: QuerySet[StageRun], limit: int) -> list[StageRun]:
     """As many of the due as could make a batch, oldest first.
 
     Rows that another consumer is claiming are passed over (PostgreSQL). SQLite has no row
     locks and needs none: its transactions are IMMEDIATE, one writer at a time.
     """
-    limit = max((stage.batch for stage in plan.stages() if stage.lane == lane), default=1)
     rows = due.select_related("detection").select_for_update(skip_locked=True, of=("self",))
-    return rows.order_by("due_at", "pk")[:limit]
+    return list(rows.order_by("due_at", "pk")[:limit])
 
 
-def _choose(due: Iterable[StageRun]) -> list[StageRun]:
+def _choose(rows: list[StageRun]) -> list[StageRun]:
     """The first, and with it those that may share its batch."""
-    rows = list(due)
-    if not rows or rows[0].attempts:
+    if rows[0].attempts:
         return rows[:1]
-    mates = [run for run in rows if run.stage == rows[0].stage and not run.attempts]
-    return _within_memory(mates[: plan.by_name()[rows[0].stage].batch])
+    return _within_memory([run for run in rows if not run.attempts])
 
 
 def _within_memory(runs: Sequence[StageRun]) -> list[StageRun]:

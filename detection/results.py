@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import singledispatch
 from typing import Any
+from uuid import UUID
 
 from django.db import transaction
 from django.utils import timezone
 
-from detection import queue, services
+from detection import joining, queue, services
 from detection.bulk import update_rows
 from detection.models import Artefact, Detection, StageRun
 from detection.push import Change
@@ -63,8 +64,21 @@ def save(claim: Claim, answers: list[Answer], run_ms: float) -> list[Change]:
 def _write(kept: list[Ending]) -> None:
     # The detections' locks come first: an artefact's foreign key takes one too, in any order.
     services.settle(each.run.detection_id for each in kept)
-    update_rows(Detection, {each.run.detection_id: each.headline for each in kept if each.headline})
+    answers = _joined(kept)
+    changed = {
+        each.run.detection_id: {**each.headline, **answers.get(each.run.detection_id, {})} for each in kept
+    }
+    update_rows(Detection, {pk: columns for pk, columns in changed.items() if columns})
     Artefact.objects.bulk_create(artefact for each in kept for artefact in each.artefacts)
+
+
+def _joined(kept: list[Ending]) -> dict[UUID, dict[str, Any]]:
+    """The answers, made anew, where a stage has ended that the answer rests on."""
+    done = [each for each in kept if each.fields.get("result") and each.run.stage in joining.STAGES]
+    if not done:
+        return {}
+    known = {each.run.detection_id: {each.run.stage: each.fields["result"]} for each in done}
+    return joining.columns([each.run.detection for each in done], known)
 
 
 @singledispatch

@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from uuid import UUID
 
-from django.db.models import Prefetch, QuerySet
-from django.db.models.fields.json import KeyTransform
+from django.db.models import QuerySet
 from django.shortcuts import get_object_or_404
 
 from accounts import access
 from accounts.access import Principal
 from detection.files import StoredFile, open_stored
-from detection.models import Detection, StageRun
+from detection.models import Detection
 from detection.state import state
 
 __all__ = ["StoredFile", "get", "history", "open_file", "recent", "state"]
@@ -67,10 +66,5 @@ def whole(principal: Principal) -> QuerySet[Detection]:
     return (
         access.scope(principal, Detection.objects.all())
         .select_related("organisation", "submitted_by")
-        .prefetch_related("artefacts", Prefetch("stage_runs", queryset=_lean_runs()))
+        .prefetch_related("artefacts", "stage_runs")
     )
-
-
-def _lean_runs() -> QuerySet[StageRun]:
-    """Without the results, which hold a heat map's grid; only the objects out of them."""
-    return StageRun.objects.defer("result").annotate(found=KeyTransform("objects", "result"))

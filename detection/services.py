@@ -10,6 +10,7 @@ from uuid import UUID
 from django.db import connection, transaction
 from django.db.models import Exists, F, OuterRef, QuerySet
 from django.db.models.fields.files import FieldFile
+from django.http import Http404
 from django.shortcuts import get_object_or_404
 from django.utils import timezone
 
@@ -36,6 +37,7 @@ def submit(*, principal: Principal, data: bytes | IO[bytes], name: str) -> Detec
         name=intake.name,
         facts=intake.facts,
         sha256=intake.sha256,
+        error_rate=principal.organisation.error_rate,
     )
     with NewFiles() as files:
         _store_files(detection, intake, files)
@@ -66,6 +68,29 @@ def retry(*, principal: Principal, pk: UUID) -> None:
     run_again(StageRun.objects.filter(detection=detection))
 
 
+def explain(*, principal: Principal, pk: UUID, stage: str) -> None:
+    """Queues one more explanation of a picture; once, however often it is asked for.
+
+    Raises:
+        Http404: no such detection, or no such explanation.
+        PermissionDenied: the principal's role may not submit.
+    """
+    mine = access.scope(principal, Detection.objects.all(), access.WRITE)
+    detection = get_object_or_404(mine, pk=pk)
+    if stage not in plan.on_demand():
+        raise Http404(f"There is no explanation called {stage[:30]}.")
+    lane = plan.by_name()[stage].lane
+    with transaction.atomic():
+        mine.select_for_update(of=("self",)).get(pk=pk)  # first, as everywhere: see ``bump``
+        run, made = StageRun.objects.get_or_create(detection=detection, stage=stage, defaults={"lane": lane})
+        if made:
+            bump([pk])
+            change = push.Change(detection.pk, detection.organisation_id)
+            transaction.on_commit(partial(push.queued, [change]), robust=True)
+    if not made:  # one that failed is tried again
+        run_again(StageRun.objects.filter(pk=run.pk))
+
+
 def run_again(runs: QuerySet[StageRun]) -> int:
     """Queues those of ``runs`` that failed or were skipped; gives their number."""
     now = timezone.now()
@@ -84,7 +109,8 @@ def run_again(runs: QuerySet[StageRun]) -> int:
         )
         detections = {run.detection for run in chosen}
         bump(each.pk for each in detections)
-        Detection.objects.filter(pk__in=[each.pk for each in detections]).update(completed_at=None)
+        reopened = {run.detection_id for run in chosen if run.stage not in plan.on_demand()}
+        Detection.objects.filter(pk__in=reopened).update(completed_at=None)
         changes = [push.Change(each.pk, each.organisation_id) for each in detections]
         transaction.on_commit(partial(push.queued, changes), robust=True)
     return len(chosen)
@@ -107,6 +133,7 @@ def settle(ids: Iterable[UUID]) -> None:
     chosen = list(ids)
     bump(chosen)
     unfinished = StageRun.objects.filter(detection=OuterRef("pk")).exclude(state__in=StageRun.FINAL)
+    unfinished = unfinished.exclude(stage__in=plan.on_demand())  # nobody asked for these at first
     open_ones = Detection.objects.filter(pk__in=chosen, completed_at=None)
     open_ones.filter(~Exists(unfinished)).update(completed_at=timezone.now())
 
@@ -114,7 +141,7 @@ def settle(ids: Iterable[UUID]) -> None:
 def _insert(detection: Detection) -> None:
     detection.save(force_insert=True)
     StageRun.objects.bulk_create(
-        StageRun(detection=detection, stage=stage.name, lane=stage.lane) for stage in plan.stages()
+        StageRun(detection=detection, stage=stage.name, lane=stage.lane) for stage in plan.at_once()
     )
     change = push.Change(detection.pk, detection.organisation_id)
     transaction.on_commit(partial(push.queued, [change]), robust=True)

@@ -1,22 +1,29 @@
-"""The stages of an examination: a list.
+"""The stages of an examination: a list. Within a lane an earlier one comes first.
 
-A stage is one function of mlcore over a batch of pictures. It is loaded and run inside the
-model process only, so this module imports neither Django nor any model library: TensorFlow
-and torch are imported by ``load``. Adding a stage adds a loader and an entry to ``STAGES``.
+A stage is one function of mlcore over a batch of pictures (or of files, where it is ``raw``). It is
+loaded and run inside the model process only, so this module imports neither Django nor any model
+library: TensorFlow and torch are imported by ``load``. Adding a stage adds a loader and an entry to
+``STAGES``.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from mlcore.contracts import Classification, Objects, Picture, Skipped
+from mlcore.contracts import Classification, ModelRef, Objects, Picture, Skipped, Stability
 
-FAST, SLOW = "fast", "slow"
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from mlcore.provenance_process import ProvenanceProcess
+
+FAST, SLOW, EXPLAIN = "fast", "slow", "explain"
 ARTEFACT_MIME = "image/png"
 # Browsers scale the heat map up smoothly. Four pixels for each cell of the network's grid keep
 # its shape; more would carry nothing new and cost as much as half the network does.
@@ -30,6 +37,24 @@ class Options:
 
     model: str
     data_dir: Path
+    trust_dir: Path | None = None  # C2PA trust lists
+
+
+@dataclass(frozen=True)
+class Item:
+    """One original, as bytes: the model process needs no access to the storage."""
+
+    name: str
+    data: bytes
+
+
+@dataclass(frozen=True)
+class Failure:
+    """An attempt that failed. ``final``: trying again would change nothing."""
+
+    code: str
+    detail: str
+    final: bool = False
 
 
 @dataclass(frozen=True)
@@ -45,7 +70,8 @@ class Outcome:
     headline: dict[str, Any] = field(default_factory=dict)
 
 
-Run = Callable[[list[Picture]], list[Outcome]]
+# Pictures, or Items where the stage is raw; a Failure in the place of one it could not examine.
+Run = Callable[[list[Any]], Sequence[Outcome | Failure]]
 
 
 @dataclass(frozen=True)
@@ -53,6 +79,8 @@ class Stage:
     """``load(options)`` loads and warms up the model and gives the function that runs a batch.
 
     ``load`` raises an MlcoreError with the remedy where the stage cannot run on this machine.
+    A stage that is ``on_demand`` runs when somebody asks for it. ``own_model``: activating
+    another model changes nothing for it.
     """
 
     name: str
@@ -60,6 +88,9 @@ class Stage:
     lane: str
     batch: int
     load: Callable[[Options], Run]
+    raw: bool = False
+    on_demand: bool = False
+    own_model: bool = False
 
 
 def load_verdict(options: Options) -> Run:
@@ -67,6 +98,7 @@ def load_verdict(options: Options) -> Run:
 
     classifier = Classifier(options.model)
     classifier.warm_up()
+    points = operating_points(options.model)
     # A thread for each processor, on parts of the batch: while one encodes its heat maps another
     # is in TensorFlow. With operations split over the processors instead (the process has
     # TF_NUM_INTRAOP_THREADS=1 against that), all wait whenever the consumer needs one of them.
@@ -74,13 +106,49 @@ def load_verdict(options: Options) -> Run:
 
     def examine(pictures: list[Picture]) -> list[Outcome]:
         found = classifier.classify(pictures)
-        return [verdict_outcome(*pair) for pair in zip(pictures, found, strict=True)]
+        return [verdict_outcome(*pair, points) for pair in zip(pictures, found, strict=True)]
 
     def run(pictures: list[Picture]) -> list[Outcome]:
         parts = [pictures[start : start + PART] for start in range(0, len(pictures), PART)]
         return [outcome for part in pool.map(examine, parts) for outcome in part]
 
     return run
+
+
+def load_provenance(options: Options) -> Run:
+    """In a process of its own: what parsers make of hostile metadata must cost no other stage anything."""
+    from mlcore.provenance_process import ProvenanceProcess
+
+    process = ProvenanceProcess(options.trust_dir)
+    process.start()
+    return lambda items: [provenance_outcome(item, process) for item in items]
+
+
+def load_stability(options: Options) -> Run:
+    from mlcore import registry, stability
+    from mlcore.classifier import Classifier, reduce
+
+    classifier, thresholds = Classifier(options.model), registry.card(options.model)["thresholds"]
+
+    def run(pictures: list[Picture]) -> list[Outcome]:
+        pixels = [reduce(each.image) for each in pictures]
+        return [stability_outcome(stability.measure(classifier, each, thresholds)) for each in pixels]
+
+    return run
+
+
+def load_map(method: str) -> Callable[[Options], Run]:
+    """One explanation, made when somebody asks for it; its libraries are loaded then."""
+
+    def load(options: Options) -> Run:
+        from mlcore import explain
+
+        explainer = explain.Explainer(options.model)
+        return lambda pictures: [
+            map_outcome(each, method, *explainer.explain(method, each.image)) for each in pictures
+        ]
+
+    return load
 
 
 def load_objects(options: Options) -> Run:
@@ -94,17 +162,31 @@ def load_objects(options: Options) -> Run:
     return run
 
 
-def verdict_outcome(picture: Picture, found: Classification) -> Outcome:
+def operating_points(model: str) -> dict[str, dict[str, float]]:
+    """Thresholds by allowed error rate; one, under "", for a card from before rates were chosen."""
+    from mlcore import registry
+
+    card = registry.card(model)
+    points = card.get("operating_points") or {"": card["thresholds"]}
+    return {rate: {side: point[side] for side in ("fake", "real")} for rate, point in points.items()}
+
+
+def verdict_outcome(picture: Picture, found: Classification, points: dict[str, dict[str, float]]) -> Outcome:
+    """What the model says, and what it takes to decide: the answer itself is made where all is joined."""
     from mlcore.overlay import heatmap_png, pack
 
-    numbers = {
-        "verdict": str(found.verdict),
-        "p_fake": float(found.p_fake),
-        "confidence": float(found.confidence),
-    }
+    numbers = {"p_fake": float(found.p_fake)}
     model = {f"model_{key}": value for key, value in asdict(found.model).items()}
     return Outcome(
-        result={**numbers, "model": asdict(found.model), "heatmap": pack(found.heatmap)},
+        result={
+            **numbers,
+            "verdict": str(found.verdict),
+            "confidence": float(found.confidence),
+            "gate": asdict(found.gate),
+            "operating_points": points,
+            "model": asdict(found.model),
+            "heatmap": pack(found.heatmap),
+        },
         artefacts={"heatmap": heatmap_png(found.heatmap, heatmap_size(picture))},
         headline={**numbers, **model},
     )
@@ -115,6 +197,32 @@ def heatmap_size(picture: Picture) -> tuple[int, int]:
     width, height = picture.facts.width, picture.facts.height
     scale = HEATMAP_SIDE / max(width, height)
     return max(1, round(width * scale)), max(1, round(height * scale))
+
+
+def provenance_outcome(item: Item, process: ProvenanceProcess) -> Outcome | Failure:
+    from mlcore.provenance_process import ProvenanceFailed, as_json
+
+    try:
+        return Outcome(as_json(process.examine(item.data, item.name)))
+    except ProvenanceFailed as error:
+        return Failure(error.code, str(error), final=error.code == "provenance_timed_out")
+
+
+def map_outcome(
+    picture: Picture, method: str, heatmap: NDArray[np.float32], faithfulness: dict[str, Any], model: ModelRef
+) -> Outcome:
+    from mlcore.overlay import heatmap_png
+
+    return Outcome(
+        result={"faithfulness": faithfulness, "model": asdict(model)},
+        artefacts={method: heatmap_png(heatmap, heatmap_size(picture))},
+    )
+
+
+def stability_outcome(found: Stability) -> Outcome:
+    variants = [[words, float(p_fake)] for words, p_fake in found.variants]
+    numbers = {"agree": float(found.agree), "spread": float(found.spread), "stable": bool(found.stable)}
+    return Outcome({**numbers, "variants": variants, "model": asdict(found.model)})
 
 
 def objects_outcome(found: Objects) -> Outcome:
@@ -132,7 +240,25 @@ def objects_outcome(found: Objects) -> Outcome:
 STAGES = [
     # As many as keep both sides busy: what saving costs a batch is paid once for all of them.
     Stage("verdict", "Verdict and heat map", FAST, 64, load_verdict),
-    Stage("objects", "Objects in the scene", SLOW, 4, load_objects),
+    Stage("provenance", "Where the file comes from", SLOW, 8, load_provenance, raw=True, own_model=True),
+    Stage("objects", "Objects in the scene", SLOW, 4, load_objects, own_model=True),
+    # Somebody waits for those that are on demand: they come before stability.
+    Stage("gradcam_pp", "Grad-CAM++ map", EXPLAIN, 1, load_map("gradcam_pp"), on_demand=True),
+    Stage("shap", "SHAP map", EXPLAIN, 1, load_map("shap"), on_demand=True),
+    Stage("lime", "LIME map", EXPLAIN, 1, load_map("lime"), on_demand=True),
+    Stage("stability", "Does the answer hold?", EXPLAIN, 8, load_stability),
 ]
 
-__all__ = ["FAST", "SLOW", "STAGES", "Options", "Outcome", "Run", "Skipped", "Stage"]
+__all__ = [
+    "EXPLAIN",
+    "FAST",
+    "SLOW",
+    "STAGES",
+    "Failure",
+    "Item",
+    "Options",
+    "Outcome",
+    "Run",
+    "Skipped",
+    "Stage",
+]

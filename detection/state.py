@@ -7,8 +7,9 @@ from typing import Any
 
 from django.urls import reverse
 
-from detection import plan, wording
+from detection import evidence, plan, told, wording
 from detection.models import Detection, StageRun
+from mlcore.contracts import Basis
 
 VERDICT = "verdict"
 OBJECTS = "objects"
@@ -17,7 +18,7 @@ OBJECTS = "objects"
 def state(detection: Detection) -> dict[str, Any]:
     """Everything a browser shows. Costs no query if the detection came from ``selectors``."""
     runs = _in_order(detection)
-    failed = _verdict_failed(runs)
+    failed = _verdict_failed(detection, runs)
     return {
         "id": str(detection.pk),
         "version": detection.version,
@@ -26,8 +27,9 @@ def state(detection: Detection) -> dict[str, Any]:
         "created_at": detection.created_at.isoformat(),
         "submitted_by": str(detection.submitted_by) if detection.submitted_by else "",
         "url": reverse("detection_detail", args=_place(detection)),
-        "status": status(runs),
+        "status": status(detection, runs),
         **_verdict(detection, failed),
+        **_grounds(detection, runs),
         "facts": _facts(detection.facts),
         "notes": list(detection.facts.get("notes", [])),
         "model": _model(detection),
@@ -40,25 +42,49 @@ def state(detection: Detection) -> dict[str, Any]:
     }
 
 
-def status(runs: list[StageRun]) -> str:
+def status(detection: Detection, runs: list[StageRun]) -> str:
     """waiting, working, done, or failed (all is over, and there is no verdict)."""
-    states = {run.state for run in runs}
+    states = {run.state for run in runs if run.stage not in plan.on_demand()}
     if states <= set(StageRun.FINAL):
-        return "failed" if _verdict_failed(runs) else "done"
+        return "failed" if _verdict_failed(detection, runs) else "done"
     return "waiting" if states == {StageRun.State.QUEUED} else "working"
 
 
 def _verdict(detection: Detection, failed: bool) -> dict[str, Any]:
+    sure = detection.verdict in ("fake", "real")
+    by_pixels = sure and detection.basis == Basis.PIXELS
     return {
         "verdict": detection.verdict,
         "verdict_words": wording.verdict_words(detection, failed),
+        "basis": detection.basis,
+        "basis_text": wording.basis_text(detection),
+        "error_rate_text": wording.error_rate(detection.decision.get("error_rate", "")) if by_pixels else "",
         "confidence": detection.confidence,
-        "confidence_text": wording.percent(detection.confidence),
+        "confidence_text": wording.percent(detection.confidence) if sure else "",
         "p_fake": detection.p_fake,
+        "thresholds": detection.decision.get("thresholds"),
         "explanation": wording.explanation(detection, failed),
-        "caution": wording.caution(detection.facts),
-        "legend": wording.legend(detection),
         "patience": "" if detection.verdict or failed else wording.PATIENCE,
+    }
+
+
+def _grounds(detection: Detection, runs: list[StageRun]) -> dict[str, Any]:
+    """What the answer rests on, part by part."""
+    verdict = told.result(runs, VERDICT)
+    gate = told.gate(verdict)
+    provenance = told.provenance(told.result(runs, "provenance"))
+    stability = told.stability(told.result(runs, "stability"), verdict)
+    heatmap = _files(detection)["heatmap"]
+    by_model = gate["in_domain"] and detection.basis not in (Basis.SIGNED, Basis.DECLARED)
+    return {
+        "gate": gate,
+        "provenance": provenance,
+        "stability": stability,
+        "evidence": evidence.listed(detection, verdict, gate, provenance, stability, heatmap),
+        "explanations": told.explanations(detection, runs, lambda kind: _file(detection, kind)),
+        "raw_score_text": wording.raw_score(detection.p_fake, gate["in_domain"]),
+        "legend": wording.legend(told.shown_class(detection, verdict)),
+        "caution": wording.caution(detection.facts) if by_model else "",
     }
 
 
@@ -107,10 +133,7 @@ def _objects_text(runs: list[StageRun]) -> str:
 
 
 def found_objects(run: StageRun) -> list[dict[str, Any]]:
-    """Lists read this one part of a result, and leave the heat map's grid in the database."""
-    if "found" in run.__dict__:
-        return run.__dict__["found"] or []
-    return (run.result or {}).get("objects", [])
+    return list((run.result or {}).get("objects", []))
 
 
 def _stage(run: StageRun) -> dict[str, Any]:
@@ -134,9 +157,9 @@ def _in_order(detection: Detection) -> list[StageRun]:
     return sorted(detection.stage_runs.all(), key=lambda run: (order.get(run.stage, len(order)), run.stage))
 
 
-def _verdict_failed(runs: list[StageRun]) -> bool:
+def _verdict_failed(detection: Detection, runs: list[StageRun]) -> bool:
     over = (StageRun.State.FAILED, StageRun.State.SKIPPED)
-    return any(run.stage == VERDICT and run.state in over for run in runs)
+    return not detection.verdict and any(run.stage == VERDICT and run.state in over for run in runs)
 
 
 def _times(runs: list[StageRun]) -> dict[str, Any]:
@@ -145,7 +168,7 @@ def _times(runs: list[StageRun]) -> dict[str, Any]:
     Stages wait side by side, and one that is run again days later is queued anew: the days in
     between are nobody's waiting.
     """
-    waits = {run.stage: _wait_ms(run) for run in runs}
+    waits = {run.stage: _wait_ms(run) for run in runs if run.stage not in plan.on_demand()}
     took_ms = waits.get(VERDICT)
     known = [each for each in waits.values() if each is not None]
     total_ms = max(known) if known and len(known) == len(waits) else None

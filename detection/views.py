@@ -16,8 +16,11 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_exempt, csrf_protect
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from accounts.access import DELETE, WRITE, Principal, require
-from detection import selectors, services
+from accounts.access import DELETE, SETTINGS, WRITE, Principal, require
+from accounts.forms import ErrorRateForm
+from accounts.models import ErrorRate
+from accounts.services import choose_error_rate
+from detection import selectors, services, wording
 from detection.early import early_checks
 from detection.requests import UploadRefused, for_members, uploaded, wants_json
 from mlcore.errors import ImageRefused
@@ -117,6 +120,40 @@ def retry(request: HttpRequest, principal: Principal, pk: UUID) -> HttpResponse:
     """Queues what failed once more."""
     services.retry(principal=principal, pk=pk)
     return redirect("detection_detail", principal.organisation.slug, pk)
+
+
+@require_POST
+@for_members
+def explain(request: HttpRequest, principal: Principal, pk: UUID) -> HttpResponse:
+    """Queues one more map of a picture; answers with the state, or with the page."""
+    services.explain(principal=principal, pk=pk, stage=request.POST.get("stage", ""))
+    if wants_json(request):
+        return JsonResponse(selectors.state(selectors.get(principal, pk)), status=202)
+    return redirect("detection_detail", principal.organisation.slug, pk)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@never_cache
+@for_members
+def settings_page(request: HttpRequest, principal: Principal) -> HttpResponse:
+    """How sure an answer must be. All members may read it; owners and admins choose."""
+    organisation = principal.organisation
+    form = ErrorRateForm(request.POST if request.method == "POST" else None)
+    if request.method == "POST":
+        require(principal, SETTINGS)
+        if form.is_valid():
+            rate = ErrorRate(form.cleaned_data["error_rate"])
+            choose_error_rate(principal=principal, error_rate=rate)
+            messages.success(request, "Saved. It holds for the images checked from now on.")
+            return redirect("organisation_settings", organisation.slug)
+    choices = [
+        {"value": value, "label": label, "detail": detail, "checked": value == organisation.error_rate}
+        for value, (label, detail) in wording.RATES.items()
+    ]
+    context = {"organisation": organisation, "form": form, "choices": choices}
+    context["may_change"] = principal.may(SETTINGS)
+    status = 422 if form.errors else 200
+    return render(request, "detection/settings.html", context, status=status)
 
 
 @require_safe

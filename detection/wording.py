@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from detection.models import Detection, StageRun
-from mlcore.contracts import Verdict
+from mlcore.contracts import Basis, Verdict
+from mlcore.decision import UNDECIDED
 from mlcore.overlay import EVIDENCE
 
 TRAINED_SIDE = 32  # px, a side of a CIFAKE image
@@ -22,6 +23,12 @@ VERDICT_WORDS = {
     "real": "Probably a real photo",
     "uncertain": "Not sure",
 }
+# Where the answer rests on what the file says, the words say whose word it is.
+SIGNED_WORDS = {
+    "fake": "AI-generated, says a trusted signature",
+    "real": "A camera photo, says a trusted signature",
+}
+DECLARED_WORDS = {"fake": "AI-generated, says the file itself"}
 WAITING_WORDS = "Waiting for the model…"
 FAILED_WORDS = "Could not be examined"
 # Pages show it only to those who have waited for some seconds.
@@ -37,27 +44,82 @@ STATE_WORDS = {
 
 
 def verdict_words(detection: Detection, failed: bool) -> str:
-    if detection.verdict:
-        return VERDICT_WORDS[detection.verdict]
-    return FAILED_WORDS if failed else WAITING_WORDS
+    if not detection.verdict:
+        return FAILED_WORDS if failed else WAITING_WORDS
+    return answer_words(detection.verdict, detection.basis)
+
+
+def answer_words(verdict: str, basis: str) -> str:
+    special = {Basis.SIGNED: SIGNED_WORDS, Basis.DECLARED: DECLARED_WORDS}
+    return special.get(Basis(basis or "pixels"), {}).get(verdict) or VERDICT_WORDS[verdict]
 
 
 def explanation(detection: Detection, failed: bool) -> str:
-    """One sentence that says what the number means."""
-    if detection.p_fake is None:
+    """One sentence that says what the number means, or why there is none."""
+    if not detection.verdict:
         return _no_number(failed)
-    fake, real = _chance(detection.p_fake), _chance(1 - detection.p_fake)
-    if detection.verdict == "fake":
+    if not detection.basis:
+        return by_number(detection.verdict, detection.p_fake or 0.0)
+    if detection.basis != Basis.PIXELS:
+        return detection.decision.get("reason", "")
+    if detection.decision.get("key") == "unstable":
+        return str(detection.decision["reason"])
+    return by_number(detection.verdict, detection.p_fake or 0.0)
+
+
+def by_number(verdict: str, p_fake: float) -> str:
+    fake, real = _chance(p_fake), _chance(1 - p_fake)
+    if verdict == "fake":
         return (
             f"The model puts the chance that this image was made by AI at {fake}: "
             "a hint from patterns in its pixels, not a proof."
         )
-    if detection.verdict == "real":
+    if verdict == "real":
         return (
             f"The model puts the chance that this is a real photo at {real}: "
             "a hint from patterns in its pixels, not a proof."
         )
     return f"The model leans neither way ({fake} AI-generated, {real} real): treat this as no answer."
+
+
+def basis_text(detection: Detection) -> str:
+    """What the answer rests on, in one sentence; "" while there is none."""
+    if not detection.verdict:
+        return ""
+    return (
+        detection.decision.get("reason")
+        or {
+            "fake": "The model found patterns in the pixels that AI-generated pictures have.",
+            "real": "The model found patterns in the pixels that photos have.",
+            "uncertain": UNDECIDED,
+        }[detection.verdict]
+    )
+
+
+def error_rate(rate: str) -> str:
+    """ "0.005" → "Of 200 images with this answer, about 1 is wrong."; "" where nobody has measured it."""
+    return {
+        "0.005": "Of 200 images with this answer, about 1 is wrong.",
+        "0.01": "Of 100 images with this answer, about 1 is wrong.",
+        "0.02": "Of 100 images with this answer, about 2 are wrong.",
+    }.get(rate, "")
+
+
+# For the settings: label and detail of each rate that an organisation may choose.
+RATES = {
+    "0.005": ("Strict", "About 1 of 200 answers is wrong. “Not sure” comes more often."),
+    "0.01": ("Usual", "About 1 of 100 answers is wrong."),
+    "0.02": ("Loose", "About 2 of 100 answers are wrong. “Not sure” comes less often."),
+}
+
+
+def raw_score(p_fake: float | None, inside: bool) -> str:
+    """The model's number, for experts: under the details, and never as the answer."""
+    if p_fake is None:
+        return ""
+    number = f"The model’s raw number is {p_fake:.3f}, on a line from 0 (real photo) to 1 (made by AI)."
+    outside = " For a picture outside of what the model knows, it means nothing."
+    return number if inside else number + outside
 
 
 def caution(facts: dict[str, Any]) -> str:
@@ -71,11 +133,11 @@ def caution(facts: dict[str, Any]) -> str:
     )
 
 
-def legend(detection: Detection) -> str:
-    """What the bright areas of the heat map speak for; "" while there is no verdict."""
-    if not detection.verdict:
+def legend(shown: str) -> str:
+    """What the bright areas of the heat map speak for (a verdict by pixels); "" while there is none."""
+    if not shown:
         return ""
-    evidence = EVIDENCE[Verdict(detection.verdict)]
+    evidence = EVIDENCE[Verdict(shown)]
     return f"{evidence[0].upper()}{evidence[1:]}: the brighter an area, the more it spoke for it."
 
 
@@ -90,6 +152,80 @@ def objects(run: StageRun, count: int) -> str:
             return "Objects were not looked for: the stages below give the reason."
         case _:
             return "Looking for objects…"
+
+
+def agreement(agree: float, count: int) -> str:
+    """What the stability stage found."""
+    same = round(agree * count)
+    if same == count:
+        return f"All {count} changed copies of the picture got the same answer."
+    return f"{same} of {count} changed copies of the picture got the same answer."
+
+
+def explained(faithfulness: dict[str, Any] | None) -> str:
+    """Whether a map was better than chance at finding what moved the model."""
+    if not faithfulness:
+        return ""
+    if faithfulness["better"]:
+        return "Tested: covering what this map marks changes the answer more than covering random parts."
+    return (
+        "No better than a random map for this picture: covering what it marks changes the answer no more "
+        "than covering random parts. Do not rely on it."
+    )
+
+
+MAPS = {
+    "gradcam_pp": "Follows what moved the network’s last look at the picture. Takes about a second.",
+    "lime": "Hides patches of the picture and watches how the answer changes. Takes some seconds.",
+    "shap": "Shares the answer out fairly among the pixels. Takes some seconds.",
+}
+NOT_ASKED = "Not made yet."
+
+SOURCES = {
+    "c2pa": "Content Credentials in the file",
+    "metadata": "Notes in the file (EXIF, IPTC, XMP): anyone can write or remove them",
+    "generator": "Text that image generators write into files: anyone can write or remove it",
+    "watermark": "Hidden mark in the pixels",
+    "encoding": "How the file was saved",
+}
+# The four facts about a C2PA signature (see mlcore.provenance.manifests.Standing), each by itself.
+CHECKS: dict[str, tuple[str, dict[str, str]]] = {
+    "content": (
+        "Is the picture the one that was signed?",
+        {
+            "matches": "Yes",
+            "broken": "No: it was changed afterwards",
+            "not bound": "The seal names no picture",
+        },
+    ),
+    "signature": (
+        "Is the seal complete?",
+        {"whole": "Yes", "broken": "No: it is damaged or forged", "not checked": "Not checked"},
+    ),
+    "signer": (
+        "Is the signer on the list of trusted ones?",
+        {
+            "listed": "Yes",
+            "not listed": "No: anybody may have signed",
+            "revoked": "No: its right to sign was withdrawn",
+            "not known": "Not known",
+            "not checked": "Not checked: no list is installed here",
+        },
+    ),
+    "certificate": (
+        "Was the signer’s certificate valid at the time?",
+        {"valid": "Yes", "expired": "No: it had expired", "not known": "Not known"},
+    ),
+}
+MODEL_TITLES = {
+    "fake": "The pixels look AI-generated",
+    "real": "The pixels look like a photo",
+    "uncertain": "The pixels speak clearly for neither side",
+}
+MODEL_TEXT = "The bright parts of the picture moved the model most."
+OUTSIDE_TITLE = "The model does not know pictures like this"
+STABLE_TITLES = {True: "The answer holds", False: "The answer changes"}
+NOTHING_TITLE = "Nothing about its origin in the file"
 
 
 def several(name: str, count: int) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from detection.stages import Outcome
+from detection.stages import Failure, Item, Outcome
 from mlcore.contracts import Skipped
 
 # What people read of an error that nobody foresaw; its own words are for the log.
@@ -15,26 +15,9 @@ FAULT = (
 
 
 @dataclass(frozen=True)
-class Item:
-    """One original, as bytes: the model process needs no access to the storage."""
-
-    name: str
-    data: bytes
-
-
-@dataclass(frozen=True)
 class Work:
     stage: str
     items: tuple[Item, ...]
-
-
-@dataclass(frozen=True)
-class Failure:
-    """An attempt that failed. ``final``: trying again would change nothing."""
-
-    code: str
-    detail: str
-    final: bool = False
 
 
 Answer = Outcome | Skipped | Failure
@@ -58,3 +41,6 @@ class Unready:
     """Sent instead, as the process's last words: a model's weights cannot be used. With the remedy."""
 
     remedy: str
+
+
+__all__ = ["FAULT", "Answer", "Failure", "Item", "Outcome", "Ready", "Reply", "Unready", "Work"]

@@ -5,22 +5,26 @@ from django.contrib.auth.models import AnonymousUser
 from django.core.exceptions import PermissionDenied
 from django.http import Http404
 
-from accounts.access import DELETE, READ, WRITE, Principal, home_organisation, principal_for, require, scope
+from accounts.access import DELETE, READ, SETTINGS, WRITE, Principal, home_organisation, principal_for, require, scope
 from accounts.models import Membership, Role, User
 
 TABLE = {
     (Role.OWNER, READ): True,
     (Role.OWNER, WRITE): True,
     (Role.OWNER, DELETE): True,
+    (Role.OWNER, SETTINGS): True,
     (Role.ADMIN, READ): True,
     (Role.ADMIN, WRITE): True,
     (Role.ADMIN, DELETE): True,
+    (Role.ADMIN, SETTINGS): True,
     (Role.MEMBER, READ): True,
     (Role.MEMBER, WRITE): True,
     (Role.MEMBER, DELETE): True,
+    (Role.MEMBER, SETTINGS): False,
     (Role.AUDITOR, READ): True,
     (Role.AUDITOR, WRITE): False,
     (Role.AUDITOR, DELETE): False,
+    (Role.AUDITOR, SETTINGS): False,
 }
 
 
