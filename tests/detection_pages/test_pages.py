@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from html import unescape
 from pathlib import Path
 
 import pytest
@@ -17,6 +19,7 @@ from mlcore.errors import ImageRefused
 from tests import hostile
 from tests.accounts.test_pages import assert_framed
 from tests.detection_pages import factory
+from tests.detection_pages.examined import examined
 
 pytestmark = pytest.mark.django_db
 MARKS = re.compile(r'data-(?:slot|time|if|unless|each)="([\w.]+)"')
@@ -54,7 +57,8 @@ def test_results_stand_there_without_a_script(shown, principal):
     factory.done(principal, "two.jpg", "uncertain", 0.52)
     words = text(shown("check"))
     assert "one.jpg Probably AI-generated 97.3 %" in words
-    assert "two.jpg Not sure 52.0 %" in words
+    assert "two.jpg Not sure" in words
+    assert "52.0 %" not in words, "no number beside what is no answer"
     assert "dog × 2" in words
     assert "took 120 ms" in words  # to the verdict, whatever the objects took
 
@@ -84,19 +88,24 @@ def test_names_are_text_and_never_markup(shown, principal):
 
 
 def test_a_result_shows_the_whole_state(shown, principal):
-    detection = factory.done(principal, "photo.jpg", "real", 0.027, data=hostile.jpeg(300, 200))
+    detection = examined(principal, data=hostile.jpeg(300, 200))
     state, words = (
         selectors.state(selectors.get(principal, detection.pk)),
         text(shown("detection_detail", detection.pk)),
     )
     wanted = [
         state[key]
-        for key in ("verdict_words", "confidence_text", "explanation", "caution", "objects_text", "legend")
+        for key in (
+            *("verdict_words", "error_rate_text", "basis_text", "explanation", "raw_score_text"),
+            *("caution", "objects_text", "legend"),
+        )
     ]
+    wanted += [state["provenance"]["sentence"], state["stability"]["sentence"]]
+    wanted += [each[key] for each in state["evidence"] for key in ("title", "text")]
     wanted += [state["facts"][key] for key in ("sha256", "size_text", "dimensions_text", "format")]
     wanted += [stage[key] for stage in state["stages"] for key in ("label", "queued_text", "time_text")]
     wanted += [state["took_text"], state["total_text"], state["model"]["sha256"], "dog"]
-    assert [each for each in wanted if not each or text(each) not in words] == []
+    assert [each for each in wanted if not each or text(each).strip() not in unescape(words)] == []
 
 
 def test_frames_lie_where_the_objects_are(shown, principal):
@@ -143,15 +152,26 @@ def test_a_failure_gives_its_reason_and_can_be_tried_again(member_client, shown,
 
 @pytest.mark.parametrize("name", ["check", "history", "detection_detail"])
 def test_the_browser_finds_every_mark_in_the_state(shown, principal, name):
-    detection = factory.done(principal)
+    detection = examined(principal)
     state = selectors.state(selectors.get(principal, detection.pk))
     html = shown(name, *([detection.pk] if name == "detection_detail" else []))
     paths = set(MARKS.findall(html))
     for pairs in ATTRIBUTES.findall(html):
         paths |= {path for pair in pairs.split() for path in pair.split(":")[1].split("|")}
-    inner = {key for part in ("objects", "scene", "stages") for key in state[part][0]} | {"file", "detail"}
+    inner = {key for rows in lists(state) for key in rows[0]} | {"file", "detail"}
     assert [path for path in paths if not found(state, path) and path not in inner] == []
     assert len(paths) > 6
+
+
+def lists(value: object) -> Iterator[list[dict]]:
+    """Every list of rows in the state, however deep."""
+    if isinstance(value, dict):
+        for inner in value.values():
+            yield from lists(inner)
+    elif isinstance(value, list) and value and isinstance(value[0], dict):
+        yield value
+        for row in value:
+            yield from lists(row)
 
 
 def found(state: dict, path: str) -> bool:
@@ -224,7 +244,7 @@ def test_a_model_card_says_its_limits_first(member_client, name):
 
 
 def test_the_curves_are_kept_by_the_browser(member_client):
-    url = reverse("model_curves", args=["paper_cnn"])
+    url = reverse("model_picture", args=["paper_cnn", "curves"])
     response = member_client.get(url)
     assert response["Content-Type"] == "image/png"
     assert member_client.get(url, headers={"if-none-match": response["ETag"]}).status_code == 304
@@ -239,7 +259,7 @@ def test_a_card_with_holes_is_still_a_page(member_client, monkeypatch, tmp_path)
     html = member_client.get(reverse("model_card", args=["bare"])).content.decode()
     assert "Its card names no limits yet." in html
     assert "Its card holds no measurement yet." in html
-    assert member_client.get(reverse("model_curves", args=["bare"])).status_code == 404
+    assert member_client.get(reverse("model_picture", args=["bare", "curves"])).status_code == 404
 
 
 @pytest.mark.parametrize("name", ["no_such_model", "Upper", "-"])
