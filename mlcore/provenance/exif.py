@@ -1,0 +1,154 @@
+"""The few EXIF tags that say where a picture comes from, read tag by tag within bounds.
+
+A general reader copies every value that a directory names: 60,000 tags that all point at the
+same megabyte become 60 GB. Here only known tags are read, each at most once and shortened, a
+directory's tags are counted, and no offset is followed twice (TIFF 6.0, section 2; CIPA
+DC-008-2019, 4.6).
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from mlcore import containers
+from mlcore.provenance.text import decoded
+
+MOST_TAGS = 2000  # of one directory; cameras write some 60
+MOST_VALUE = 1 << 20  # bytes of text; numbers have at most 16
+EXIF, GPS = 34665, 34853
+
+TEXTS = {
+    270: "description", 271: "make", 272: "model", 305: "software", 306: "modified", 315: "artist",
+    316: "host", 33432: "copyright", 36867: "taken", 36868: "digitised", 37510: "comment",
+    40091: "title", 40092: "xp_comment", 40094: "keywords", 42035: "lens_make", 42036: "lens",
+    42080: "composite",
+}  # fmt: skip
+NUMBERS = {
+    274: "orientation", 33434: "exposure", 33437: "aperture", 34855: "iso", 37386: "focal_length",
+    40962: "width", 40963: "height",
+}  # fmt: skip
+THUMBNAIL, THUMBNAIL_LENGTH = 513, 514
+XMP, IPTC, PHOTOSHOP_TAG, GPS_DATE = 700, 33723, 34377, 29
+WIDE = {40091, 40092, 40094}  # Windows writes these in UTF-16
+
+
+@dataclass
+class Exif:
+    """``texts`` and ``numbers`` by the names above; ``thumbnail`` is a whole JPEG file or b""."""
+
+    texts: dict[str, str] = field(default_factory=dict)
+    numbers: dict[str, float] = field(default_factory=dict)
+    thumbnail: bytes = b""
+    xmp: bytes = b""
+    iptc: bytes = b""
+    gps: bool = False
+    gps_date: str = ""
+    loops: bool = False
+
+
+def read(data: bytes) -> Exif:
+    """The tags of a TIFF header and its first two directories; never raises."""
+    found = Exif()
+    order = {b"II*\0": "<", b"MM\0*": ">"}.get(data[:4])
+    if order is not None:
+        _Reader(data, order, found).read()
+    return found
+
+
+class _Reader:
+    def __init__(self, data: bytes, order: str, found: Exif) -> None:
+        self.data, self.order, self.found = data, order, found
+        self.seen: set[int] = set()
+
+    def read(self) -> None:
+        first = self._number(4, 4)
+        children, link = self._directory(first)
+        for kind, place in children:
+            self._directory(place) if kind == EXIF else self._gps(place)
+        self._thumbnail(link)
+
+    def _directory(self, place: int) -> tuple[list[tuple[int, int]], int]:
+        """Keeps what is known; gives the directories below and where the next one is."""
+        children: list[tuple[int, int]] = []
+        for tag, kind, count, at in self._tags(place):
+            if tag in TEXTS:
+                self.found.texts.setdefault(TEXTS[tag], self._text(tag, kind, count, at))
+            elif tag in NUMBERS:
+                self.found.numbers.setdefault(NUMBERS[tag], self._value(kind, at))
+            elif tag in (EXIF, GPS) and len(children) < 2:
+                children.append((tag, self._number(at, 4)))
+            elif tag in (XMP, IPTC, PHOTOSHOP_TAG):
+                self._block(tag, self.data[at : at + min(self._size(kind, count), MOST_VALUE)])
+        return children, self._number(place + 2 + 12 * self._number(place, 2), 4)
+
+    def _block(self, tag: int, body: bytes) -> None:
+        from mlcore.provenance.blocks import photoshop_iptc
+
+        if tag == XMP:
+            self.found.xmp = self.found.xmp or body
+        else:
+            self.found.iptc = self.found.iptc or (body if tag == IPTC else photoshop_iptc(body))
+
+    def _gps(self, place: int) -> None:
+        for tag, kind, count, at in self._tags(place):
+            self.found.gps = True
+            if tag == GPS_DATE:
+                self.found.gps_date = self._text(tag, kind, count, at)[:20]
+
+    def _thumbnail(self, place: int) -> None:
+        values = {
+            tag: int(self._value(kind, at))
+            for tag, kind, _, at in self._tags(place)
+            if tag in (THUMBNAIL, THUMBNAIL_LENGTH)
+        }
+        start, length = values.get(THUMBNAIL, 0), values.get(THUMBNAIL_LENGTH, 0)
+        if 0 < start < len(self.data) and 0 < length <= 1 << 18:
+            self.found.thumbnail = self.data[start : start + length]
+
+    def _tags(self, place: int) -> Iterator[tuple[int, int, int, int]]:
+        """(tag, kind, count, where its value begins) for tags whose value lies within the file."""
+        if place in self.seen:
+            self.found.loops = True
+        if place in self.seen or not 8 <= place < len(self.data):
+            return
+        self.seen.add(place)
+        for number in range(min(self._number(place, 2), MOST_TAGS)):
+            at = place + 2 + 12 * number
+            if at + 12 > len(self.data):
+                return
+            tag, kind, count = struct.unpack_from(self.order + "HHI", self.data, at)
+            where = at + 8 if self._size(kind, count) <= 4 else self._number(at + 8, 4)
+            if where < len(self.data):
+                yield tag, kind, count, where
+
+    def _text(self, tag: int, kind: int, count: int, at: int) -> str:
+        raw = self.data[at : at + min(self._size(kind, count), MOST_VALUE)]
+        if tag in WIDE:
+            return raw.decode("utf-16-le", "replace").strip("\0 ")
+        if TEXTS.get(tag) == "comment":
+            return self._comment(raw)
+        return decoded(raw).strip("\0 ")
+
+    def _comment(self, raw: bytes) -> str:
+        """UserComment: eight bytes name its character code, which not all writers mean."""
+        head, body = raw[:8], raw[8:]
+        if head == b"UNICODE\0":
+            zeros = body[:200:2].count(0), body[1:200:2].count(0)
+            return body.decode("utf-16-be" if zeros[0] > zeros[1] else "utf-16-le", "replace").strip("\0 ")
+        if head in (b"ASCII\0\0\0", bytes(8), b"JIS\0\0\0\0\0"):
+            return decoded(body).strip("\0 ")
+        return decoded(raw).strip("\0 ")
+
+    def _value(self, kind: int, at: int) -> float:
+        """The first number; rationals are divided."""
+        if kind in (5, 10):
+            return self._number(at, 4) / (self._number(at + 4, 4) or 1)
+        return float(self._number(at, containers.TYPE_SIZES.get(kind, 1)))
+
+    def _size(self, kind: int, count: int) -> int:
+        return containers.TYPE_SIZES.get(kind, 1) * count
+
+    def _number(self, place: int, size: int) -> int:
+        return int.from_bytes(self.data[place : place + size], "little" if self.order == "<" else "big")
