@@ -107,11 +107,10 @@ def robustness(card: Card) -> list[dict[str, str]]:
 
 
 def error_rates(card: Card) -> list[dict[str, str]]:
-    """The allowed error rates with what each came to when it was measured; [] on an older card."""
+    """The allowed error rates, each with what it came to when it was measured, if it was."""
     return [
-        {"value": rate, "label": label, "detail": f"{detail} {measured(card, rate)}"}
+        {"value": rate, "label": label, "detail": f"{detail} {measured(card, rate)}".strip()}
         for rate, (label, detail) in wording.RATES.items()
-        if measured(card, rate)
     ]
 
 

@@ -37,7 +37,7 @@ def card(request: HttpRequest, name: str) -> HttpResponse:
         "metrics": figures.metrics(content),
         "confusion": figures.confusion(content),
         "robustness": figures.robustness(content),
-        "rates": figures.error_rates(content),
+        "rates": figures.error_rates(content) if content.get("operating_points") else [],
         "data": figures.rows(content.get("data")),
         "training": figures.rows(content.get("training")),
         "thresholds": figures.rows(content.get("thresholds")),
@@ -61,6 +61,12 @@ def picture(request: HttpRequest, name: str, picture: str) -> HttpResponse:
     response = response or HttpResponse(path.read_bytes(), content_type="image/png")
     response["ETag"], response["Cache-Control"] = etag, "private, no-cache"
     return response
+
+
+def error_rates(chosen: str) -> list[dict[str, Any]]:
+    """What an organisation may choose from, with what each came to with the active model."""
+    rows = figures.error_rates(_or_none(registry.card, active.name()) or {})
+    return [{**row, "checked": row["value"] == chosen} for row in rows]
 
 
 def _pictures(name: str) -> list[dict[str, str]]:

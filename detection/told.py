@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from detection import plan, wording
+from detection import credentials, plan, wording
 from detection.models import Detection, StageRun
-from mlcore.contracts import Basis, Source, Verdict
+from mlcore.contracts import Basis, Verdict
 
 Json = dict[str, Any]
 LONGEST = 4000  # characters of one text out of a file
@@ -46,31 +46,13 @@ def provenance(found: Json) -> Json | None:
     return {
         "summary": found["summary"],
         "sentence": found["sentence"],
-        "checks": _checks(found["findings"]),
+        "checks": credentials.checks(found["findings"]),
         "findings": [_finding(each) for each in found["findings"]],
     }
 
 
-def _checks(findings: list[Json]) -> list[Json]:
-    """The four facts about a C2PA signature, each by itself: of the first finding that has them."""
-    signed = (each["facts"] for each in findings if each["source"] == Source.C2PA)
-    facts = next((each for each in signed if set(wording.CHECKS) <= set(each)), None)
-    if facts is None:
-        return []
-    return [
-        {"label": label, "words": words.get(facts[key], facts[key]), "state": _state(facts[key])}
-        for key, (label, words) in wording.CHECKS.items()
-    ]
-
-
-def _state(fact: str) -> str:
-    if fact in ("matches", "whole", "listed", "valid"):
-        return "yes"
-    return "no" if fact in ("broken", "not bound", "revoked") else "unknown"
-
-
 def _finding(found: Json) -> Json:
-    facts = {key: value for key, value in found["facts"].items() if key not in wording.CHECKS}
+    facts = {key: value for key, value in found["facts"].items() if key not in credentials.LABELS}
     texts = {key: value for key, value in facts.items() if isinstance(value, str) and len(value) > 200}
     rows = [
         {"label": key.replace("_", " "), "text": _plain(value)}

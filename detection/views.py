@@ -20,7 +20,7 @@ from accounts.access import DELETE, SETTINGS, WRITE, Principal, require
 from accounts.forms import ErrorRateForm
 from accounts.models import ErrorRate
 from accounts.services import choose_error_rate
-from detection import selectors, services, wording
+from detection import model_pages, selectors, services
 from detection.early import early_checks
 from detection.requests import UploadRefused, for_members, uploaded, wants_json
 from mlcore.errors import ImageRefused
@@ -146,10 +146,7 @@ def settings_page(request: HttpRequest, principal: Principal) -> HttpResponse:
             choose_error_rate(principal=principal, error_rate=rate)
             messages.success(request, "Saved. It holds for the images checked from now on.")
             return redirect("organisation_settings", organisation.slug)
-    choices = [
-        {"value": value, "label": label, "detail": detail, "checked": value == organisation.error_rate}
-        for value, (label, detail) in wording.RATES.items()
-    ]
+    choices = model_pages.error_rates(organisation.error_rate)
     context = {"organisation": organisation, "form": form, "choices": choices}
     context["may_change"] = principal.may(SETTINGS)
     status = 422 if form.errors else 200

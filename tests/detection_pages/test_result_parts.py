@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import re
 from html import unescape
+from typing import get_args
 
 import pytest
 from django.urls import reverse
 
 from detection import credentials, selectors
+from mlcore import registry
+from mlcore.provenance import manifests
+from tests import hostile
 from tests.detection_pages.examined import PROMPT, examined, refused
 from tests.detection_pages.test_pages import shown, text
 
@@ -126,9 +131,82 @@ def test_every_value_of_a_fact_has_words(value):
 
 
 def test_every_value_that_c2pa_can_give_is_known():
-    from typing import get_args
-
-    from mlcore.provenance import manifests
-
     kinds = (manifests.Content, manifests.Signature, manifests.Signer, manifests.Certificate)
     assert {value for kind in kinds for value in get_args(kind)} == set(credentials.STATES)
+
+
+# --- Models, and how sure an answer must be ------------------------------------------------
+
+POINTS = {
+    "0.005": {"fake": 0.95, "real": 0.05, "coverage": 0.957, "decided_error": 0.004},
+    "0.01": {"fake": 0.9, "real": 0.1, "coverage": 0.98, "decided_error": 0.009},
+    "0.02": {"fake": 0.8, "real": 0.2, "coverage": 1.0, "decided_error": 0.02},
+}
+ROW = {
+    "degradation": "jpeg",
+    "strength": 60,
+    "label": "JPEG quality 60",
+    "accuracy": 0.9712,
+    "auroc": 0.99,
+    "lost": 1.1,
+}
+
+
+@pytest.fixture
+def two_models(monkeypatch, tmp_path, settings):
+    """An old model without measurements of decisions, and the active one with all that there is."""
+    base = {"version": "1.0", "sha256": "ab" * 32, "input_size": 32, "thresholds": {"fake": 0.9, "real": 0.1}}
+    metrics = {"accuracy": 0.9823, "auroc": 0.9987, "coverage": 0.98, "decided_error": 0.0004}
+    cards = {
+        "old": {**base, "name": "old", "metrics": {"accuracy": 0.9643}},
+        "new": {**base, "name": "new", "limits": ["It knows small pictures."], "metrics": metrics}
+        | {"operating_points": POINTS, "robustness": [ROW]},
+    }
+    for name, card in cards.items():
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "card.json").write_text(json.dumps(card))
+    (tmp_path / "new/reliability.png").write_bytes(hostile.png())
+    monkeypatch.setattr(registry, "WEIGHTS_DIR", tmp_path)
+    settings.DETECTION_MODEL = "new"
+    return tmp_path
+
+
+def test_models_stand_beside_one_another(member_client, two_models):
+    (two_models / "broken").mkdir()
+    (two_models / "broken/card.json").write_text("{")
+    words = unescape(text(member_client.get(reverse("models")).content.decode()))
+    assert "new 1.0 Active98.2 %98.0 %< 0.1 %97.1 %" in words
+    assert "old 1.096.4 %––––" not in words, "no columns for which nobody has a figure"
+    assert "old 1.096.4 %–––" in words
+
+
+def test_a_model_page_shows_the_pictures_that_are_there(member_client, two_models):
+    html = member_client.get(reverse("model_card", args=["new"])).content.decode()
+    assert re.findall(r'<img class="model__curves" src="([^"]+)"', html) == ["/models/new/reliability.png"]
+    assert member_client.get("/models/new/reliability.png")["Content-Type"] == "image/png"
+    assert member_client.get("/models/new/robustness.png").status_code == 404
+    assert member_client.get("/models/new/model.png").status_code == 404, "only pictures that are known"
+    assert html.index("What it cannot do") < html.index("98.2") < html.index("Does it mean what it says?")
+    assert "It does not answer at the moment" in member_client.get("/models/old/").content.decode()
+
+
+def test_the_choice_of_error_rate_says_what_it_costs(member_client, principal, two_models):
+    url = reverse("organisation_settings", args=[principal.organisation.slug])
+    words = text(member_client.get(url).content.decode())
+    assert "95 got an answer and 5 got “Not sure”" in words, "rounded down"
+    assert "100 got an answer and 0 got “Not sure”" in words
+    assert re.search(r'value="0.01" checked', member_client.get(url).content.decode())
+    member_client.post(url, {"error_rate": "0.005"})
+    assert re.search(r'value="0.005" checked', member_client.get(url).content.decode())
+    answer = member_client.post(url, {"error_rate": "0.5"})
+    assert answer.status_code == 422
+    assert 'class="errorlist"' in answer.content.decode()
+
+
+def test_only_owners_and_admins_choose(client, principal, make_principal):
+    client.force_login(make_principal("member", principal.organisation).user)
+    url = reverse("organisation_settings", args=[principal.organisation.slug])
+    html = client.get(url).content.decode()
+    assert "Your role lets you read this, not change it." in text(html)
+    assert '<fieldset class="rates-choice" disabled' in html
+    assert client.post(url, {"error_rate": "0.02"}).status_code == 403
