@@ -126,13 +126,15 @@ def load_provenance(options: Options) -> Run:
 
 def load_stability(options: Options) -> Run:
     from mlcore import registry, stability
-    from mlcore.classifier import Classifier, reduce
+    from mlcore.classifier import reduce
+    from mlcore.explain_network import Network
 
-    classifier, thresholds = Classifier(options.model), registry.card(options.model)["thresholds"]
+    network, thresholds = Network.load(options.model), registry.card(options.model)["thresholds"]
 
     def run(pictures: list[Picture]) -> list[Outcome]:
         pixels = [reduce(each.image) for each in pictures]
-        return [stability_outcome(stability.measure(classifier, each, thresholds)) for each in pixels]
+        found = [stability.measure(network.p_fake, each, thresholds, network.ref) for each in pixels]
+        return [stability_outcome(each) for each in found]
 
     return run
 

@@ -188,35 +188,6 @@ SOURCES = {
     "watermark": "Hidden mark in the pixels",
     "encoding": "How the file was saved",
 }
-# The four facts about a C2PA signature (see mlcore.provenance.manifests.Standing), each by itself.
-CHECKS: dict[str, tuple[str, dict[str, str]]] = {
-    "content": (
-        "Is the picture the one that was signed?",
-        {
-            "matches": "Yes",
-            "broken": "No: it was changed afterwards",
-            "not bound": "The seal names no picture",
-        },
-    ),
-    "signature": (
-        "Is the seal complete?",
-        {"whole": "Yes", "broken": "No: it is damaged or forged", "not checked": "Not checked"},
-    ),
-    "signer": (
-        "Is the signer on the list of trusted ones?",
-        {
-            "listed": "Yes",
-            "not listed": "No: anybody may have signed",
-            "revoked": "No: its right to sign was withdrawn",
-            "not known": "Not known",
-            "not checked": "Not checked: no list is installed here",
-        },
-    ),
-    "certificate": (
-        "Was the signer’s certificate valid at the time?",
-        {"valid": "Yes", "expired": "No: it had expired", "not known": "Not known"},
-    ),
-}
 MODEL_TITLES = {
     "fake": "The pixels look AI-generated",
     "real": "The pixels look like a photo",

@@ -3,19 +3,45 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from mlcore import imaging, overlay
-from mlcore.contracts import Classification, DetectedObject, Objects, Picture, Skipped
-from mlcore.errors import ImageRefused, ObjectsUnavailable
+from mlcore.contracts import (
+    Basis,
+    Classification,
+    DetectedObject,
+    Objects,
+    Picture,
+    Provenance,
+    Skipped,
+    Stability,
+    Verdict,
+)
+from mlcore.decision import Decision, decide
+from mlcore.errors import ImageRefused, MlcoreError, ObjectsUnavailable
 
 BATCH = 32
 BATCH_PIXELS = 64_000_000  # decoded pictures wait in memory, three bytes a pixel
 
 Classify = Callable[[list[Picture]], list[Classification]]
 Detect = Callable[[list[Picture]], list[Objects]]
+Origin = Callable[[bytes, str], Provenance]  # bytes and name; an MlcoreError where it fails
+Hold = Callable[[Picture], Stability]
+
+
+@dataclass(frozen=True)
+class Tools:
+    """What is asked beside the classifier, and the thresholds that its number must pass."""
+
+    detect: Detect | None = None
+    origin: Origin | None = None
+    hold: Hold | None = None
+    thresholds: Mapping[str, float] = field(default_factory=lambda: {"fake": 0.5, "real": 0.5})
+
+
+NOTHING_ELSE = Tools()
 
 
 @dataclass(frozen=True)
@@ -34,26 +60,41 @@ class Result:
     file: str
     picture: Picture
     found: Classification
-    objects: Objects | Skipped | None  # None where nobody looked
-    overlay: Path | None
+    decision: Decision
+    origin: Provenance | Skipped | None  # None where nobody looked, here and below
     time_ms: float
+    stability: Stability | None = None
+    objects: Objects | Skipped | None = None
+    overlay: Path | None = None
 
     @property
     def shown(self) -> tuple[DetectedObject, ...]:
         return self.objects.objects if isinstance(self.objects, Objects) else ()
+
+    @property
+    def provenance(self) -> Provenance | None:
+        return self.origin if isinstance(self.origin, Provenance) else None
+
+    @property
+    def evidence_for(self) -> Verdict:
+        """The class that the heat map speaks for, as far as it may be said."""
+        if not self.found.gate.in_domain:
+            return Verdict.UNCERTAIN
+        return self.decision.verdict if self.decision.basis is Basis.PIXELS else self.found.verdict
 
 
 @dataclass(frozen=True)
 class _Opened:
     file: str
     picture: Picture
+    origin: Provenance | Skipped | None
     time_ms: float
 
 
 def check(
     files: Iterable[str],
     classify: Classify,
-    detect: Detect | None = None,
+    tools: Tools = NOTHING_ELSE,
     out: Path | None = None,
     limits: imaging.Limits = imaging.DEFAULT_LIMITS,
 ) -> Iterator[Result | Refusal]:
@@ -66,17 +107,28 @@ def check(
         MlcoreError: the model fails.
     """
     names = _Names(out) if out else None
-    for batch in _batches(_open(file, limits) for file in files):
-        yield from _examined(batch, classify, detect, names)
+    for batch in _batches(_open(file, tools.origin, limits) for file in files):
+        yield from _examined(batch, classify, tools, names)
 
 
-def _open(file: str, limits: imaging.Limits) -> _Opened | Refusal:
+def _open(file: str, origin: Origin | None, limits: imaging.Limits) -> _Opened | Refusal:
+    """Asks where the file comes from at once, so that no batch of whole files waits in memory."""
     start = time.perf_counter()
     try:
-        picture = imaging.examine(_read(Path(file), limits), file, limits)
+        data = _read(Path(file), limits)
+        picture = imaging.examine(data, file, limits)
     except ImageRefused as error:
         return Refusal(file, error.code, str(error))
-    return _Opened(file, picture, _since(start))
+    found = _origin(data, file, origin) if origin else None
+    return _Opened(file, picture, found, _since(start))
+
+
+def _origin(data: bytes, file: str, origin: Origin) -> Provenance | Skipped:
+    """A file whose notes cannot be read costs its own provenance, and no more."""
+    try:
+        return origin(data, file)
+    except MlcoreError as error:
+        return Skipped(str(error), "")
 
 
 def _read(path: Path, limits: imaging.Limits) -> bytes:
@@ -118,7 +170,7 @@ def _batches(opened: Iterable[_Opened | Refusal]) -> Iterator[list[_Opened | Ref
 
 
 def _examined(
-    batch: list[_Opened | Refusal], classify: Classify, detect: Detect | None, names: _Names | None
+    batch: list[_Opened | Refusal], classify: Classify, tools: Tools, names: _Names | None
 ) -> Iterator[Result | Refusal]:
     start = time.perf_counter()
     pictures = [each.picture for each in batch if isinstance(each, _Opened)]
@@ -128,8 +180,16 @@ def _examined(
         if isinstance(each, Refusal):
             yield each
         else:
-            classified = Result(each.file, each.picture, next(found), None, None, each.time_ms + share)
-            yield _completed(classified, detect, names)
+            yield _completed(_decided(each, next(found), tools, share), tools.detect, names)
+
+
+def _decided(opened: _Opened, found: Classification, tools: Tools, share: float) -> Result:
+    start = time.perf_counter()
+    stability = tools.hold(opened.picture) if tools.hold else None
+    provenance = opened.origin if isinstance(opened.origin, Provenance) else None
+    decision = decide(found.p_fake, tools.thresholds, found.gate, provenance, stability)
+    took = opened.time_ms + share + _since(start)
+    return Result(opened.file, opened.picture, found, decision, opened.origin, took, stability)
 
 
 def _completed(result: Result, detect: Detect | None, names: _Names | None) -> Result:
@@ -138,8 +198,7 @@ def _completed(result: Result, detect: Detect | None, names: _Names | None) -> R
     path = names.take(result.file) if names else None
     result = replace(result, objects=objects, overlay=path)
     if path:
-        found = result.found
-        image = overlay.compose(result.picture, found.heatmap, found.verdict, result.shown)
+        image = overlay.compose(result.picture, result.found.heatmap, result.evidence_for, result.shown)
         path.write_bytes(overlay.png(image))
     return replace(result, time_ms=result.time_ms + _since(start))
 

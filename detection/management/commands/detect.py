@@ -1,4 +1,4 @@
-"""manage.py detect: verdict, heat map and objects of files. No server, account or database."""
+"""manage.py detect: verdict, heat map, origin and objects of files. No server, account or database."""
 
 from __future__ import annotations
 
@@ -15,11 +15,14 @@ from typing import Any, TextIO
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
-from detection import wording
-from mlcore import files
-from mlcore.contracts import Skipped
+from detection import evidence, told, wording
+from detection.models import Detection
+from mlcore import files, provenance_process
+from mlcore.calibration import USUAL
+from mlcore.contracts import Basis, Picture, Skipped, Stability
 from mlcore.errors import MlcoreError, ObjectsUnavailable
 from mlcore.objects_process import DetectorProcess
+from mlcore.provenance_process import ProvenanceProcess
 from mlcore.quiet import own_stdout
 
 
@@ -42,6 +45,9 @@ class Command(BaseCommand):
         )
         parser.add_argument("--model", default=settings.DETECTION_MODEL, help="default: %(default)s")
         parser.add_argument("--no-objects", action="store_true", help="do not look for objects")
+        parser.add_argument(
+            "--stability", action="store_true", help="ask the model about changed copies too (slower)"
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         # Before TensorFlow is imported: its start-up lines help nobody here.
@@ -60,19 +66,20 @@ class Command(BaseCommand):
             detector = (
                 None if options["no_objects"] else stack.enter_context(DetectorProcess(settings.DATA_DIR))
             )
-            classify = self._classifier(options["model"])
+            origin = stack.enter_context(ProvenanceProcess(settings.C2PA_TRUST_DIR))
+            model = Model(options["model"])
             skipped = self._why_skipped(detector)
-            detect = detector.detect if detector and not skipped else None
-            outcomes = files.check(options["files"], classify, detect, options["out"])
-            show = _write_json if options["json"] else _write_words
-            return show(out, self._counted(outcomes, len(options["files"])), skipped)
-
-    def _classifier(self, name: str) -> files.Classify:
-        from mlcore.classifier import Classifier
-
-        classifier = Classifier(name)
-        classifier.warm_up()  # or the first file's time would be that of the start
-        return classifier.classify
+            tools = files.Tools(
+                detect=detector.detect if detector and not skipped else None,
+                origin=origin.examine,
+                hold=model.stability if options["stability"] else None,
+                thresholds=model.thresholds,
+            )
+            outcomes = files.check(options["files"], model.classify, tools, options["out"])
+            counted = self._counted(outcomes, len(options["files"]))
+            if options["json"]:
+                return _write_json(out, counted, skipped)
+            return _write_words(out, counted, model.error_rate)
 
     def _why_skipped(self, detector: DetectorProcess | None) -> str:
         """The remedy where the object detector has no weights; empty where all is well."""
@@ -107,47 +114,115 @@ def as_json(outcome: files.Result | files.Refusal, skipped: str) -> dict[str, An
     """The object of one file: its result, or its error with ``code`` and ``detail``."""
     if isinstance(outcome, files.Refusal):
         return {"file": outcome.file, "error": {"code": outcome.code, "detail": outcome.detail}}
-    found = outcome.found
+    decision, confidence = outcome.decision, outcome.decision.confidence
     line = {
         "file": outcome.file,
-        "verdict": str(found.verdict),
-        "confidence": round(found.confidence, 6),
-        "p_fake": round(found.p_fake, 6),
+        "verdict": str(decision.verdict),
+        "confidence": None if confidence is None else round(confidence, 6),
+        "p_fake": round(outcome.found.p_fake, 6),
         "time_ms": round(outcome.time_ms, 2),
         "objects": [
             {"name": each.name, "score": round(each.score, 4), "box": [round(edge, 1) for edge in each.box]}
             for each in outcome.shown
         ],
         "overlay": str(outcome.overlay) if outcome.overlay else None,
-        "model": asdict(found.model),
+        "model": asdict(outcome.found.model),
+        "basis": str(decision.basis),
+        "gate": {"in_domain": outcome.found.gate.in_domain, "reason": outcome.found.gate.reason},
+        "provenance": _provenance(outcome),
     }
+    if outcome.stability:
+        line["stability"] = _stability(outcome.stability)
     if isinstance(outcome.objects, Skipped):
         skipped = outcome.objects.reason
     return {**line, "objects_skipped": skipped} if skipped else line
 
 
-def _write_words(out: TextIO, outcomes: Iterable[files.Result | files.Refusal], skipped: str) -> int:
+def _provenance(outcome: files.Result) -> dict[str, Any]:
+    """Summary and findings; ``error`` says why there are none where they could not be read."""
+    if outcome.provenance:
+        found = provenance_process.as_json(outcome.provenance)
+        return {key: found[key] for key in ("summary", "findings")}
+    error = {"error": outcome.origin.reason} if isinstance(outcome.origin, Skipped) else {}
+    return {"summary": "none", "findings": [], **error}
+
+
+def _stability(found: Stability) -> dict[str, Any]:
+    return {**asdict(found), "variants": [list(each) for each in found.variants]}
+
+
+def _write_words(out: TextIO, outcomes: Iterable[files.Result | files.Refusal], error_rate: str) -> int:
     refused = large = 0
     for outcome in outcomes:
         if isinstance(outcome, files.Refusal):
             refused += 1
             print(f"{outcome.file}: could not be examined\n    {outcome.detail}", file=out, flush=True)
         else:
-            large += bool(wording.caution(asdict(outcome.picture.facts)))
-            print(_words(outcome), file=out, flush=True)
+            by_model = outcome.decision.basis is Basis.PIXELS
+            large += by_model and bool(wording.caution(asdict(outcome.picture.facts)))
+            print(_words(outcome, error_rate), file=out, flush=True)
     if large:
         print(f"\n{wording.CAUTION_OF_SOME}", file=out)
     return refused
 
 
-def _words(result: files.Result) -> str:
-    found = result.found
-    words, share = wording.VERDICT_WORDS[found.verdict], wording.percent(found.confidence)
-    head = f"{result.file}: {words}, {share} ({wording.duration(result.time_ms)})"
-    lines = list(result.picture.facts.notes)
+def _words(result: files.Result, error_rate: str) -> str:
+    """The page's own words: the answer, how often it is wrong, why, and the evidence in its order."""
+    row = _as_row(result)
+    sure = row.basis == Basis.PIXELS and row.verdict in ("fake", "real")
+    head = f"{result.file}: {wording.verdict_words(row, False)} ({wording.duration(result.time_ms)})"
+    lines = [wording.error_rate(error_rate) if sure else "", wording.basis_text(row)]
+    lines += [f"- {each['title']}: {each['text']}" for each in _evidence(row, result)]
+    lines += result.picture.facts.notes
     if result.shown:
         names = (f"{each.name} {each.score * 100:.0f} %" for each in result.shown)
         lines.append("Objects: " + ", ".join(names))
     if result.overlay:
         lines.append(f"Overlay: {result.overlay}")
-    return "\n    ".join([head, *lines])
+    return "\n    ".join([head, *filter(None, lines)])
+
+
+def _as_row(result: files.Result) -> Detection:
+    """Never saved: the page's sentences are made from a row."""
+    decision = result.decision
+    return Detection(
+        verdict=str(decision.verdict),
+        basis=str(decision.basis),
+        confidence=decision.confidence,
+        p_fake=result.found.p_fake,
+        decision={"key": decision.key, "reason": decision.reason},
+    )
+
+
+def _evidence(row: Detection, result: files.Result) -> list[dict[str, Any]]:
+    verdict = {"verdict": str(result.found.verdict), "p_fake": result.found.p_fake}
+    verdict |= {"gate": asdict(result.found.gate), "model": asdict(result.found.model)}
+    origin = provenance_process.as_json(result.provenance) if result.provenance else {}
+    held = _stability(result.stability) if result.stability else {}
+    return evidence.listed(
+        row, verdict, told.gate(verdict), told.provenance(origin), told.stability(held, verdict), None
+    )
+
+
+class Model:
+    """The classifier, with what its card says of its answers."""
+
+    def __init__(self, name: str) -> None:
+        from mlcore import registry
+        from mlcore.classifier import Classifier
+
+        classifier = Classifier(name)
+        classifier.warm_up()  # or the first file's time would be that of the start
+        self.name, self.classify, self._network = name, classifier.classify, None
+        points = registry.card(name).get("operating_points") or {}
+        self.error_rate = USUAL if USUAL in points else ""
+        self.thresholds = points.get(USUAL) or registry.card(name)["thresholds"]
+
+    def stability(self, picture: Picture) -> Stability:
+        from mlcore import stability
+        from mlcore.classifier import reduce
+        from mlcore.explain_network import Network
+
+        self._network = self._network or Network.load(self.name)
+        pixels = reduce(picture.image)
+        return stability.measure(self._network.p_fake, pixels, self.thresholds, self._network.ref)
