@@ -26,10 +26,11 @@ HANG, RAISE = (8, 10), (8, 11)
 def load_verdict(options: Options) -> Run:
     if (options.data_dir / "spoilt_weights").exists():
         raise ModelUnavailable("The toy's weights are spoilt. Check them out again.")
-    return lambda pictures: [verdict(each) for each in pictures]
+    model = {**MODEL, "name": options.model}
+    return lambda pictures: [verdict(each, model) for each in pictures]
 
 
-def verdict(picture: Picture) -> Outcome:
+def verdict(picture: Picture, model: dict[str, str] = MODEL) -> Outcome:
     size = picture.image.size
     if size == KILL:
         os.kill(os.getpid(), signal.SIGKILL)
@@ -39,9 +40,9 @@ def verdict(picture: Picture) -> Outcome:
         raise RuntimeError("the toy stage was told to fail")
     numbers = {"verdict": "fake", "p_fake": 0.875, "confidence": 0.875}
     return Outcome(
-        result={**numbers, "model": MODEL, "heatmap": pack(np.array([[0.0, 1.0], [0.5, 0.2]], np.float32))},
+        result={**numbers, "model": model, "heatmap": pack(np.array([[0.0, 1.0], [0.5, 0.2]], np.float32))},
         artefacts={"heatmap": png()},
-        headline={**numbers, **{f"model_{key}": value for key, value in MODEL.items()}},
+        headline={**numbers, **{f"model_{key}": value for key, value in model.items()}},
     )
 
 
