@@ -43,7 +43,7 @@ function show(card, state) {
   const after = state.verdict || (state.status === "failed" ? "failed" : "");
   fill(card, state);
   card.dataset.verdict = after;
-  if (after && !before && card.dataset.fresh) announce(state);
+  if (after && after !== before && card.dataset.fresh) announce(state); // later findings may change it
 }
 
 function announce(state) {

@@ -86,6 +86,8 @@ def fill(page: Page, images: list[Path]) -> dict[str, str]:
         "result": photo,
         "history": check + "history/",
         "delete": small + "delete/",
+        "settings": check + "settings/",
+        "models": origin + "/models/",
         "model": origin + "/models/paper_cnn/",
     }
 
@@ -109,6 +111,10 @@ def shots(browser: Browser, signed_in, pages: dict[str, str], folder: Path, kept
             for name in wanted:
                 page.goto(pages[name])
                 page.wait_for_load_state("networkidle")
+                if kept is None:
+                    page.evaluate(
+                        "document.querySelectorAll('.fold').forEach((each) => { each.open = true; })"
+                    )
                 save(page, folder / f"{name}-{size}-{theme}.png", whole=kept is None)
             context.close()
 

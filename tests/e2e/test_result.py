@@ -1,0 +1,219 @@
+"""The parts of a result's page in a browser: filled by push, asked for, folded, printed."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import urljoin
+
+import pytest
+from playwright.sync_api import Locator, Page, Route, expect
+
+from tests.e2e.acts import give, result, wait_pictures
+from tests.e2e.product import IMAGES
+from tests.e2e.test_live import Cable
+
+Json = dict[str, Any]
+PROMPT = "a lorry, <img src=x onerror=alert(1)> " * 60
+CHECKS = [
+    {
+        "key": "content",
+        "label": "The picture is the very one that was sealed",
+        "state": "yes",
+        "words": "Yes",
+    },
+    {
+        "key": "signer",
+        "label": "Whoever sealed it is on a list",
+        "state": "unchecked",
+        "words": "Not checked",
+    },
+    {"key": "certificate", "label": "Their certificate was valid", "state": "no", "words": "No"},
+]
+FINDING = {
+    "source": "generator",
+    "source_text": "Text that image generators write",
+    "says": "ai",
+    "title": "A prompt in the file",
+    "detail": "The file holds the text that it was made from.",
+    "rows": [{"label": "program", "text": "ComfyUI"}],
+    "long": PROMPT,
+}
+PROVENANCE = {
+    "summary": "declared_ai",
+    "sentence": "It says so itself.",
+    "checks": CHECKS,
+    "findings": [FINDING],
+}
+VARIANTS = [
+    {"words": "mirrored", "p_fake": 0.9, "text": "90.0 %", "same": True},
+    {"words": "saved as JPEG, quality 60", "p_fake": 0.2, "text": "20.0 %", "same": False},
+]
+STABILITY = {"agree": 0.5, "spread": 0.7, "stable": False, "sentence": "1 of 2 copies.", "variants": VARIANTS}
+
+
+def item(key: str, title: str, strength: str, says: str = "none", image: str | None = None) -> Json:
+    return {"key": key, "title": title, "text": "Why.", "strength": strength, "says": says, "image": image}
+
+
+@pytest.fixture
+def opened(visit) -> Callable[[str], tuple[Page, Callable[..., None], Json]]:
+    """``opened(email)``: the page of a verdict by pixels, ``say(**changes)`` for a push, and its state.
+
+    The pushes carry high versions, so what slower stages still find cannot come between.
+    """
+
+    def start(email: str) -> tuple[Page, Callable[..., None], Json]:
+        page, _ = visit(email)
+        give(page, [IMAGES[0]])
+        card = result(page, IMAGES[0].name)
+        expect(card.get_by_alt_text("Heat map")).to_be_visible(timeout=120_000)
+        address = urljoin(page.url, card.locator("a").get_attribute("href") or "")
+        cable = Cable(page)
+        page.goto(address)
+        expect(page.locator("#live")).to_have_attribute("data-live", "live")
+        state = page.evaluate("fetch('', { headers: { Accept: 'application/json' } }).then((r) => r.json())")
+
+        def say(**changes: Any) -> None:
+            state.update(changes, version=state["version"] + 100)
+            message = {"type": "detection", "version": state["version"], "detection": state}
+            cable.open[-1].send(json.dumps(message))
+
+        return page, say, state
+
+    return start
+
+
+def unfold(page: Page, title: str) -> Locator:
+    page.locator(".fold > summary", has_text=title).click()
+    return page.locator(".fold", has=page.get_by_role("heading", name=title))
+
+
+def test_what_is_found_later_fills_the_page(opened):
+    page, say, state = opened("parts@example.org")
+    heat = state["files"]["heatmap"]
+    found = [item("c2pa", "Signed", "strong", "fake"), item("model", "Pixels", "medium", "fake", heat)]
+    found += [item("stability", "It changes", "weak")]
+    say(evidence=found, provenance=PROVENANCE, stability=STABILITY)
+    expect(page.locator(".evidence h3")).to_have_text(["Signed", "Pixels", "It changes"])
+    items = page.locator(".evidence__item")
+    expect(items.nth(0)).to_have_text(re.compile("Strong.*speaks for AI", re.S), use_inner_text=True)
+    expect(items.nth(2)).not_to_have_text(re.compile("speaks for"), use_inner_text=True)
+    expect(items.nth(1).locator(".evidence__heat")).to_be_visible()
+    expect(items.nth(2).locator("circle")).to_have_count(2)
+    expect(items.nth(2).locator("circle").nth(0)).to_have_attribute("cx", "0.9")
+    wait_pictures(page)
+
+    rows = unfold(page, "Does the answer hold?").locator("tbody tr")
+    expect(rows).to_have_count(2)
+    expect(rows.nth(0)).not_to_have_text(re.compile("changed sides"), use_inner_text=True)
+    expect(rows.nth(1)).to_have_text(
+        re.compile("quality 60.*20.0 %.*changed sides", re.S), use_inner_text=True
+    )
+    origin = unfold(page, "What the file says about its origin")
+    expect(origin.locator(".check")).to_have_text(
+        [re.compile("Yes"), re.compile("Not checked"), re.compile("No$")]
+    )
+    expect(origin.locator("dd")).to_have_text("ComfyUI")
+    expect(origin.locator("pre")).to_be_hidden()
+    origin.get_by_text("The text in the file").click()
+    expect(origin.locator("pre")).to_contain_text("<img src=x onerror=alert(1)>")
+
+    say(stability={**STABILITY, "variants": VARIANTS[:1]})
+    expect(items.nth(2).locator("circle")).to_have_count(1)  # though the evidence's words are the same
+
+
+def test_no_answer_shows_no_number_and_no_map(opened):
+    page, say, _ = opened("unsure@example.org")
+    reason = "It is far larger than the pictures that the model knows."
+    say(
+        verdict="uncertain",
+        verdict_words="Not sure",
+        basis="none",
+        basis_text=reason,
+        confidence=None,
+        confidence_text="",
+        error_rate_text="",
+        explanation=reason,
+        raw_score_text="The raw number is 0.873.",
+        evidence=[item("gate", "Unknown", "strong")],
+    )
+    expect(page.locator("h1")).to_have_text("Not sure")
+    expect(page.get_by_role("heading", name="What you can do")).to_be_visible()
+    expect(page.locator("#verdict")).to_contain_text(reason)
+    expect(page.locator(".viewer__heat")).to_be_hidden()
+    expect(page.get_by_role("slider", name="Heat map")).to_be_hidden()
+    assert not re.search(r"\d %|0\.873", page.locator("main").inner_text())
+    unfold(page, "Technical details")
+    expect(page.get_by_text("The raw number is 0.873.")).to_be_visible()
+
+
+def test_a_map_that_the_answer_does_not_rest_on_waits_to_be_drawn_up(opened):
+    page, say, _ = opened("signed@example.org")
+    slider = page.get_by_role("slider", name="Heat map")
+    expect(page.locator(".viewer__heat")).to_have_css("opacity", "0.4")
+    say(basis="signed", verdict="fake", basis_text="A signature says so.", error_rate_text="")
+    expect(slider).to_have_value("0")
+    expect(page.locator(".viewer__heat")).to_have_css("opacity", "0")
+    slider.focus()
+    page.keyboard.press("ArrowRight")
+    say(basis_text="A trusted signature says so.")
+    expect(page.locator("#verdict")).to_contain_text("A trusted signature says so.")
+    expect(slider).to_have_value("5")  # what somebody set stays
+
+
+def test_a_map_is_asked_for_waited_for_and_marked(opened):
+    page, say, state = opened("maps@example.org")
+    asked: list[str] = []
+    maps = state["explanations"]
+    waiting = {**maps["shap"], "state": "queued", "state_words": "Waiting", "waiting": True, "may_ask": False}
+
+    def answer(route: Route) -> None:
+        asked.append(route.request.post_data or "")
+        state["version"] += 1
+        state["explanations"] = {**maps, "shap": waiting}
+        route.fulfill(status=202, content_type="application/json", body=json.dumps(state))
+
+    page.route("**/explain/", answer)
+    row = unfold(page, "Where the model looked").locator(".map", has=page.get_by_role("heading", name="SHAP"))
+    row.get_by_role("button", name="Make the SHAP map").focus()
+    page.keyboard.press("Enter")
+    expect(row.get_by_role("status")).to_have_text("Waiting")
+    expect(row.get_by_role("status")).to_be_focused()
+    expect(row.get_by_role("button")).to_be_hidden()
+    expect(row.locator(".map__spinner")).to_be_visible()
+    assert len(asked) == 1
+    assert "shap" in asked[0]
+
+    done = {**waiting, "state": "done", "state_words": "Done", "waiting": False, "better": False}
+    done |= {"image": state["files"]["heatmap"], "mark": "No better than a random map."}
+    say(explanations={**maps, "shap": done})
+    expect(row.get_by_alt_text("SHAP: bright areas carry the evidence")).to_be_visible()
+    expect(row.get_by_text("No better than a random map.")).to_be_visible()
+    expect(row.locator(".map__spinner")).to_be_hidden()
+    expect(row.get_by_role("status")).to_be_focused()  # and still where it was
+
+
+def test_paper_shows_what_is_folded(opened):
+    page, say, _ = opened("folds@example.org")
+    say(provenance=PROVENANCE)
+    expect(page.locator(".checks li")).to_have_count(3)
+    page.emulate_media(media="print")
+    expect(page.get_by_text("Their certificate was valid")).to_be_visible()
+    expect(page.locator("#technical").get_by_text("The number behind it")).to_be_visible()
+    expect(page.locator(":is(button, .button, input, .live):visible")).to_have_count(0)
+
+
+def test_the_error_rate_is_chosen_with_the_keyboard(visit):
+    page, witness = visit("rate@example.org")
+    page.get_by_text("Account menu").click()
+    page.get_by_role("link", name=re.compile("^Settings of")).click()
+    expect(page.get_by_role("radio", name=re.compile("^Usual"))).to_be_checked()
+    page.get_by_role("radio", name=re.compile("^Usual")).focus()
+    page.keyboard.press("ArrowUp")
+    page.keyboard.press("Enter")
+    expect(page.get_by_text("Saved.")).to_be_visible()
+    expect(page.get_by_role("radio", name=re.compile("^Strict"))).to_be_checked()
+    assert witness.complaints() == []
