@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,15 +13,10 @@ from mlcore import registry
 from mlcore.calibration import Calibration
 from mlcore.contracts import Classification, Gate, Picture, Verdict
 from mlcore.data import NATIVE_SIZE
+from mlcore.gate import GateKeeper
 from mlcore.gradcam import fused
 
 BATCH = 32
-
-
-class Keeper(Protocol):
-    """What classifying needs of a gate; :class:`mlcore.gate.GateKeeper` is the one there is."""
-
-    def judge(self, image: Image.Image) -> Gate: ...
 
 
 class Classifier:
@@ -66,10 +61,8 @@ class Classifier:
         )
 
 
-def gatekeeper(card: Mapping[str, Any]) -> Keeper | None:
+def gatekeeper(card: Mapping[str, Any]) -> GateKeeper | None:
     """The gate that came with a model; None for a card without one, which lets everything pass."""
-    from mlcore.gate import GateKeeper
-
     return GateKeeper(card["gate"]) if card.get("gate") else None
 
 

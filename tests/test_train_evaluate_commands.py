@@ -35,7 +35,7 @@ def weights(tmp_path, monkeypatch):
 def train(folder, *arguments):
     out = io.StringIO()
     call_command(
-        "train", "--data", str(folder), "--batch", "16", "--epochs", "2", *arguments,
+        "train", "--data", str(folder), "--model", "paper_cnn", "--batch", "16", "--epochs", "2", *arguments,
         stdout=out, stderr=io.StringIO(),
     )  # fmt: skip
     return out.getvalue()
@@ -56,13 +56,59 @@ def test_train_goes_on_where_it_stopped_publishes_and_can_be_evaluated(folder, w
     content = registry.card("paper_cnn")
     assert content["training"]["epochs"] == "2 of 2"
     assert content["sha256"] == card.sha256_of(weights / "paper_cnn" / "model.keras")
-    assert content["data"]["training"] + content["data"]["held_out"] == 96
+    data = content["data"]
+    assert data["training"] + data["calibration"] + data["held_out"] == 96
+    assert content["thresholds"] == {
+        key: content["operating_points"]["0.01"][key] for key in ("fake", "real")
+    }
+    assert content["calibration"]["kind"] == "platt"
+    assert {row["degradation"] for row in content["robustness"]} >= {"clean", "jpeg", "blur", "up_down"}
+    for drawn in ("curves", "reliability", "risk_coverage", "robustness"):
+        assert (weights / "paper_cnn" / f"{drawn}.png").read_bytes().startswith(b"\x89PNG")
     assert "--epochs 2 --batch 16" in content["command"]
     assert (settings.DATA_DIR / "runs" / "paper_cnn" / "curves.csv").read_text().count("\n") == 3
 
-    figures, _ = evaluate(folder, "--held-out")
+    figures, _ = evaluate(folder, "--held-out", "--model", "paper_cnn")
     assert figures["n"] == content["data"]["held_out"]
-    assert figures["accuracy"] == pytest.approx(content["metrics"]["accuracy"])
+    for key in ("accuracy", "ece", "coverage", "decided_error", "refused"):
+        assert figures[key] == pytest.approx(content["metrics"][key])
+
+
+def test_a_report_is_written_with_robustness_and_sources(folder, weights, tmp_path):
+    train(folder, "--publish")
+    (folder / "FAKE" / "dalle").mkdir()
+    for path in list((folder / "FAKE").glob("1*.png")):
+        path.rename(folder / "FAKE" / "dalle" / path.name)
+    figures, _ = evaluate(folder, "--model", "paper_cnn", "--robustness", "--report", str(tmp_path / "out"))
+    assert [row["source"] for row in figures["sources"]] == ["FAKE", "FAKE/dalle", "REAL"]
+    assert len(figures["robustness"]) == 28
+    assert json.loads((tmp_path / "out" / "report.json").read_text())["n"] == 96
+    written = (tmp_path / "out" / "report.md").read_text()
+    assert "| FAKE/dalle | 11 |" in written
+    assert "JPEG quality 60" in written
+    for drawn in ("reliability", "risk_coverage", "robustness"):
+        assert (tmp_path / "out" / f"{drawn}.png").exists()
+
+
+def test_all_models_in_one_table(folder, weights):
+    train(folder, "--publish")
+    out = io.StringIO()
+    call_command("evaluate", "--data", str(folder), "--all", stdout=out, stderr=io.StringIO())
+    assert "| paper_cnn | 2,190,529 |" in out.getvalue()
+
+
+def test_weights_from_before_there_was_a_calibration_part_get_half_of_the_report(folder, weights):
+    from mlcore import data, publishing
+
+    train(folder, "--publish")
+    whole, content = data.load(folder), registry.card("paper_cnn")
+    calibrating, reporting = publishing.unseen(content, whole)
+    assert (len(calibrating), len(reporting)) == (content["data"]["calibration"], content["data"]["held_out"])
+    del content["data"]["parts"]
+    halves = publishing.unseen(content, whole)
+    report_part = set(data.parts(whole, seed=0).report.hashes.tolist())
+    assert set(halves[0].hashes.tolist()) | set(halves[1].hashes.tolist()) == report_part
+    assert not set(halves[0].hashes.tolist()) & set(halves[1].hashes.tolist())
 
 
 @needs_cifake
