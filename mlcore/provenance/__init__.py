@@ -44,15 +44,10 @@ def examine(data: bytes, image: Image.Image | None, *, trust_dir: Path | None) -
     found: list[Finding] = []
     for source, part in PARTS.items():
         found += _guarded(source, part, data, image, trust_dir)
-    # The summary is made of all of them, so that no flood of weak findings can push a strong one out.
+    # Cut only once sorted: no flood of weak findings can push a strong one out.
     findings = summary.strongest_first(found)
     word, sentence = summary.summarise(findings)
     return Provenance(word, sentence, tuple(findings[: bounds.MOST_FINDINGS]))
-
-
-def summarise(findings: list[Finding]) -> tuple[str, str]:
-    """See :func:`mlcore.provenance.summary.summarise`."""
-    return summary.summarise(findings)
 
 
 def _guarded(
@@ -62,7 +57,7 @@ def _guarded(
         return [_not_read(source, "The file is too large to be searched for it.")]
     try:
         found = part(data, image, trust_dir)
-        return [bounds.finding(each) for each in found[: bounds.MOST_FINDINGS]]
+        return [bounds.finding(each) for each in summary.strongest_first(found)[: bounds.MOST_FINDINGS]]
     except Exception:
         log.exception("Provenance: the part %s failed", source)
         return [_not_read(source, "This part of the file could not be read. The others were.")]

@@ -87,7 +87,10 @@ def _report(data: bytes, mime: str, lists: trust.TrustLists | None) -> dict[str,
 
 
 def _settings(lists: trust.TrustLists | None) -> dict[str, Any]:
-    anchors = {"manifest": lists.signers, "tsa": lists.stampers} if lists else {}
+    anchors = (
+        {"trust_kind": "manifest", "trust_uri": manifests.SIGNERS, "trust_anchors": lists and lists.signers},
+        {"trust_kind": "tsa", "trust_uri": "time-stamps", "trust_anchors": lists and lists.stampers},
+    )
     return {
         "verify": {"remote_manifest_fetch": False, "ocsp_fetch": False, "verify_trust": True},
         "core": {
@@ -95,10 +98,7 @@ def _settings(lists: trust.TrustLists | None) -> dict[str, Any]:
             "max_decompressed_manifest_size_in_mb": MOST_UNPACKED_MB,
             "decode_identity_assertions": False,  # these may name further addresses
         },
-        # Apart, so that no time-stamp authority's certificate vouches for a signer.
-        "trust": {
-            "anchors": [{"trust_kind": kind, "trust_anchors": pem} for kind, pem in anchors.items() if pem]
-        },
+        "trust": {"anchors": [each for each in anchors if each["trust_anchors"]]},
     }
 
 
@@ -126,7 +126,7 @@ def _address(data: bytes) -> str:
     if b"provenance" not in data:
         return ""
     found = ELSEWHERE.search(data)
-    return clean(found[1], 300) if found else ""
+    return clean(found[1].decode("ascii", "replace"), 300) if found else ""
 
 
 def _elsewhere(address: str) -> Finding:

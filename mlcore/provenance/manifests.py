@@ -19,6 +19,9 @@ Signature = Literal["whole", "broken", "not checked"]
 Signer = Literal["listed", "not listed", "revoked", "not known", "not checked"]
 Certificate = Literal["valid", "expired", "not known"]
 
+SIGNERS = "cifake-signers"  # our name for the list of signers, which the library puts into its answer
+TRUSTED, UNTRUSTED = "signingCredential.trusted", "signingCredential.untrusted"
+
 MOST_MANIFESTS, MOST_ACTIONS, MOST_NODES = 64, 200, 20_000
 
 HARD_BINDING = r"assertion\.(dataHash|bmffHash|boxesHash|collectionHash|multiAssetHash)\."
@@ -171,7 +174,7 @@ def _signer(successes: set[str], failures: set[str], every: set[str], lists: boo
         return "revoked"
     if not lists:
         return "not checked"
-    if "signingCredential.trusted" in successes and "signingCredential.untrusted" not in failures:
+    if TRUSTED in successes and UNTRUSTED not in failures:
         return "listed"
     # The library looks an expired certificate up as of today, and finds no list that holds it.
     return "not known" if failures & EXPIRED else "not listed"
@@ -192,14 +195,23 @@ def _codes(report: Json, label: str) -> set[tuple[str, str]]:
 def _recorded(ingredient: object, label: str) -> set[tuple[str, str]]:
     """What the one who used an ingredient found then; the library repeats only what has changed since."""
     results = _object(_object(ingredient).get("validation_results"))
-    return set(_statuses(_object(results.get("activeManifest")), label))
+    return set(_statuses(_object(results.get("activeManifest")), label, ours=False))
 
 
-def _statuses(results: Json, label: str) -> Iterator[tuple[str, str]]:
+def _statuses(results: Json, label: str, *, ours: bool = True) -> Iterator[tuple[str, str]]:
+    """(status, code) of what is about ``label``.
+
+    To the library a time-stamp authority is as good as a signer (0.91: the kind of a list is not
+    looked at), so a signer counts only where the list that holds it is that of the signers.
+    """
     for status in ("success", "informational", "failure"):
-        for each in _list(results.get(status)):
-            if label in str(_object(each).get("url") or ""):
-                yield status, str(_object(each).get("code") or "")
+        for each in map(_object, _list(results.get(status))):
+            if label in str(each.get("url") or ""):
+                code = str(each.get("code") or "")
+                if ours and code == TRUSTED and f"[{SIGNERS}]" not in str(each.get("explanation") or ""):
+                    yield "failure", UNTRUSTED
+                else:
+                    yield status, code
 
 
 def _ingredients(raw: Json) -> Iterator[tuple[str, str]]:

@@ -34,7 +34,7 @@ class TrustListError(MlcoreError):
 
 @dataclass(frozen=True)
 class TrustLists:
-    """Both lists in PEM; ``stampers`` is empty where there is none."""
+    """Both lists in PEM. ``stampers`` has none that is among the signers, and may be empty."""
 
     signers: str
     stampers: str
@@ -44,8 +44,11 @@ def load(folder: Path | None) -> TrustLists | None:
     """The lists in ``folder``, or None where there is no readable list of signers."""
     if folder is None:
         return None
-    signers, stampers = (_pem(folder / name) for name in FILES)
-    return TrustLists(signers, stampers) if signers else None
+    signers, stampers = (_pems(folder / name) for name in FILES)
+    # The official lists share most roots. The library names just one list of those that hold a
+    # certificate, at random: each stands in one, so that its answer can be relied on.
+    apart = (each for each in stampers if each not in signers)
+    return TrustLists("".join(signers), "".join(apart)) if signers else None
 
 
 def certificates(content: bytes, name: str) -> list[x509.Certificate]:
@@ -123,21 +126,21 @@ def _write(path: Path, content: bytes) -> None:
         raise
 
 
-def _pem(path: Path) -> str:
+def _pems(path: Path) -> tuple[str, ...]:
     try:
         facts = path.stat()
         return _checked(path, facts.st_mtime_ns, facts.st_size)
     except OSError:
-        return ""
+        return ()
 
 
 @lru_cache(maxsize=8)
-def _checked(path: Path, changed: int, size: int) -> str:
+def _checked(path: Path, changed: int, size: int) -> tuple[str, ...]:
     """The certificates alone: what stands between them is for people. Read again once the file changes."""
     from cryptography.hazmat.primitives.serialization import Encoding
 
     try:
         found = certificates(copied(path.parent, path.name), path.name)
     except TrustListError:
-        return ""
-    return "".join(each.public_bytes(Encoding.PEM).decode() for each in found)
+        return ()
+    return tuple(each.public_bytes(Encoding.PEM).decode() for each in found)

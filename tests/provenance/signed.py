@@ -11,7 +11,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
-from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+from cryptography.x509.oid import AuthorityInformationAccessOID, ExtendedKeyUsageOID, NameOID
 
 from tests import hostile
 
@@ -20,19 +20,25 @@ Key = ec.EllipticCurvePrivateKey
 
 
 class Authority:
-    """A root certificate, and signers under it."""
+    """A certificate authority, a root or one below another, and signers under it."""
 
-    def __init__(self, name: str = "Test Root") -> None:
+    def __init__(self, name: str = "Test Root", above: Authority | None = None) -> None:
         self.key = ec.generate_private_key(ec.SECP256R1())
         self.name = _name(name)
-        now = datetime.now(UTC)
+        start, end = (datetime.now(UTC) + timedelta(days=days) for days in (-4000, 4000))
         basic = x509.BasicConstraints(ca=True, path_length=None)
         self.certificate = (
-            _builder(self.name, self.name, self.key, now - timedelta(days=4000), now + timedelta(days=4000))
+            _builder(
+                self.name,
+                (above or self).name,
+                self.key,
+                start,
+                end,
+            )
             .add_extension(basic, critical=True)
             .add_extension(_usage(ca=True), critical=True)
             .add_extension(x509.SubjectKeyIdentifier.from_public_key(self.key.public_key()), critical=False)
-            .sign(self.key, hashes.SHA256())
+            .sign((above or self).key, hashes.SHA256())
         )
 
     @property
@@ -46,7 +52,7 @@ class Authority:
         end: datetime | None = None,
         *,
         key: Key | None = None,
-        usage: x509.ObjectIdentifier = ExtendedKeyUsageOID.EMAIL_PROTECTION,
+        ocsp: str = "http://127.0.0.1:9/",
     ) -> tuple[str, Key]:
         """A signer's chain in PEM and its key; valid for the next year if not said otherwise."""
         key = key or ec.generate_private_key(ec.SECP256R1())
@@ -58,7 +64,8 @@ class Authority:
             _builder(_name(name), self.name, key, start, end)
             .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
             .add_extension(_usage(ca=False), critical=True)
-            .add_extension(x509.ExtendedKeyUsage([usage]), critical=True)
+            .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.EMAIL_PROTECTION]), critical=True)
+            .add_extension(_asked_at(ocsp), critical=False)
             .add_extension(mine, critical=False)
             .add_extension(theirs, critical=False)
             .sign(self.key, hashes.SHA256())
@@ -76,6 +83,7 @@ def signed(
     mime: str = "image/jpeg",
     signer: tuple[str, Key] | None = None,
     ingredient: bytes | None = None,
+    relation: str = "parentOf",
     remote: str | None = None,
     embed: bool = True,
     more: tuple[dict[str, Any], ...] = (),
@@ -99,7 +107,7 @@ def signed(
     }
     builder = c2pa.Builder(manifest, context=c2pa.Context.from_dict(settings))
     if ingredient:
-        entry = {"title": "before.jpg", "relationship": "parentOf", "instance_id": "parent"}
+        entry = {"title": "before.jpg", "relationship": relation, "instance_id": "parent"}
         builder.add_ingredient(json.dumps(entry), mime, io.BytesIO(ingredient))
     if remote:
         builder.set_remote_url(remote)
@@ -126,10 +134,15 @@ def _stand_in(authority: Authority, chain: str, key: Key) -> tuple[str, bytes, b
     after = wanted.public_bytes(serialization.Encoding.DER)
     name = wanted.subject.get_attributes_for_oid(NameOID.COMMON_NAME)[0].value
     while True:  # an ECDSA signature has 70 to 72 bytes
-        other = authority.issue(str(name), key=key)[0]
+        other = authority.issue(str(name), key=key, ocsp=_ocsp(wanted))[0]
         before = x509.load_pem_x509_certificate(other.encode()).public_bytes(serialization.Encoding.DER)
         if len(before) == len(after):
             return other, before, after
+
+
+def _ocsp(certificate: x509.Certificate) -> str:
+    access = certificate.extensions.get_extension_for_class(x509.AuthorityInformationAccess).value
+    return str(access[0].access_location.value)
 
 
 def _raw(signature: bytes) -> bytes:
@@ -155,6 +168,11 @@ def _builder(
         .not_valid_before(start)
         .not_valid_after(end)
     )
+
+
+def _asked_at(ocsp: str) -> x509.AuthorityInformationAccess:
+    place = x509.AccessDescription(AuthorityInformationAccessOID.OCSP, x509.UniformResourceIdentifier(ocsp))
+    return x509.AuthorityInformationAccess([place])
 
 
 def _usage(*, ca: bool) -> x509.KeyUsage:

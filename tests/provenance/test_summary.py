@@ -1,0 +1,88 @@
+"""Findings of one file come to one word and one sentence."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mlcore.contracts import Finding, ProvenanceSummary, Says, Source
+from mlcore.provenance.summary import SENTENCES, strongest_first, summarise
+
+
+def found(
+    says: Says, source: Source = Source.C2PA, *, signed: bool = False, trusted: bool = False
+) -> Finding:
+    return Finding(source, says, "t", "d", signed=signed or trusted, trusted=trusted)
+
+
+AI, CAMERA = found(Says.AI, Source.METADATA), found(Says.CAMERA, Source.METADATA)
+AI_UNLISTED, AI_TRUSTED = found(Says.AI, signed=True), found(Says.AI, trusted=True)
+CAMERA_UNLISTED, CAMERA_TRUSTED = found(Says.CAMERA, signed=True), found(Says.CAMERA, trusted=True)
+EDITED, EDITED_TRUSTED = found(Says.EDITED, Source.METADATA), found(Says.EDITED, trusted=True)
+INVALID, INFO = found(Says.INVALID), found(Says.INFO, trusted=True)
+CONTRADICTION = found(Says.CONTRADICTION, Source.METADATA)
+WATERMARK = found(Says.AI, Source.WATERMARK)
+
+CASES = [
+    ([], "none"),
+    ([INFO], "none"),
+    ([CONTRADICTION], "none"),
+    ([AI_TRUSTED], "declared_ai_signed"),
+    ([AI_TRUSTED, CAMERA], "declared_ai_signed"),
+    ([AI_UNLISTED], "declared_ai"),
+    ([AI], "declared_ai"),
+    ([WATERMARK], "declared_ai"),
+    ([WATERMARK, CAMERA, EDITED], "declared_ai"),
+    ([INFO, AI], "declared_ai"),
+    ([INVALID, AI], "declared_ai"),
+    ([CAMERA_UNLISTED, AI], "declared_ai"),
+    ([CAMERA_TRUSTED], "camera_signed"),
+    ([CAMERA_TRUSTED, WATERMARK], "camera_signed"),
+    ([CAMERA_UNLISTED], "camera_claimed"),
+    ([CAMERA], "camera_claimed"),
+    ([INFO, CAMERA], "camera_claimed"),
+    ([CAMERA, EDITED], "edited"),
+    ([EDITED_TRUSTED], "edited"),
+    ([INVALID], "invalid"),
+    ([INVALID, CAMERA], "invalid"),
+    ([INVALID, EDITED], "invalid"),
+]
+
+
+@pytest.mark.parametrize(("findings", "word"), CASES)
+def test_the_word(findings, word):
+    assert summarise(findings) == (word, SENTENCES[ProvenanceSummary(word)])
+
+
+def test_every_word_has_a_case_and_a_sentence():
+    assert {word for _, word in CASES} == set(ProvenanceSummary) == set(SENTENCES)
+
+
+def test_nothing_found_proves_nothing():
+    assert "proves nothing" in summarise([])[1]
+
+
+@given(st.lists(st.sampled_from([AI, AI_TRUSTED, CAMERA_TRUSTED, CAMERA, EDITED, INVALID, INFO, WATERMARK])))
+def test_the_order_of_findings_changes_nothing(findings):
+    shuffled = random.Random(0).sample(findings, len(findings))
+    assert summarise(findings) == summarise(shuffled) == summarise(strongest_first(findings))
+    assert [*map(repr, strongest_first(findings))] == [*map(repr, strongest_first(shuffled))]
+
+
+def test_strongest_first():
+    want = [
+        AI_TRUSTED,
+        CAMERA_TRUSTED,
+        AI_UNLISTED,
+        WATERMARK,
+        AI,
+        INVALID,
+        CONTRADICTION,
+        EDITED,
+        CAMERA,
+        INFO,
+    ]
+    assert strongest_first(reversed(want)) == want
