@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mlcore import stability
@@ -76,6 +76,7 @@ def test_an_undecided_variant_does_not_agree_with_a_decided_picture():
     assert found.spread == pytest.approx(0.02)
 
 
+@settings(deadline=None)
 @given(st.lists(st.floats(0, 1), min_size=11, max_size=11))
 def test_spread_is_over_the_picture_and_all_variants(p_fake):
     found = stability.measure(answering(*p_fake), PICTURE, THRESHOLDS, MODEL)
