@@ -1,0 +1,203 @@
+"""Does this picture belong to what the model knows? Decided before its answer is shown.
+
+CIFAKE's models know pictures of 32 × 32 pixels. Three looks, the cheapest first:
+
+- **size** decides for nearly every picture that people send, before any pixel work;
+- a larger one is then looked at for **enlargement** (:mod:`mlcore.enlargement`), only so that
+  the reason can tell what to send instead;
+- one of 28 to 32 pixels is compared by its **statistics** (spectrum of luminance and of colour,
+  flatness, residual) with CIFAKE's own, by Mahalanobis distance (Lee, K. et al., "A Simple
+  Unified Framework for Detecting Out-of-Distribution Samples", NeurIPS 2018, who measure it
+  on features of the network; those can be added here, see ``features``).
+
+The limits are quantiles over CIFAKE's own pictures, :func:`fit`; docs/gate.md has the measurements.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from mlcore import enlargement
+from mlcore.contracts import Gate
+
+SIDE = 32
+LEAST_SIDE = 28  # what is left of 32 after a crop of up to four pixels
+NEAR = (22, 44)  # pixels a side that an enlargement of 32 is estimated at
+PIXELS_QUANTILE, FEATURES_QUANTILE = 0.988, 0.995  # of CIFAKE's own below each limit: together ≤ 2 % refused
+KNOWN = f"The model knows only pictures of {SIDE} × {SIDE} pixels"
+ELSE = "Look at what the file says about its origin instead."
+TOO_LARGE = (
+    "This picture is {w} × {h} pixels. " + KNOWN + "; made that small, this one would get an answer "
+    "that means nothing. " + ELSE
+)
+TOO_SMALL = (
+    "This picture is {w} × {h} pixels. " + KNOWN + ": send one with more pixels, if there is one. "
+    "Enlarging this one does not help."
+)
+ENLARGED = (
+    "This picture is {w} × {h} pixels, but looks enlarged from about {n} × {m}: it holds no finer detail. "
+    + KNOWN
+    + ": {do}"
+)
+SEND_ORIGINAL = "send the original, as it was before it was enlarged."
+NO_USE = "this one would get an answer that means nothing. " + ELSE
+PLANES = np.array([[0.299, 0.701, -0.299], [0.587, -0.587, -0.587], [0.114, -0.114, 0.886]], np.float32)
+UNLIKE = (
+    "This picture has the right size, but does not look like those that the model learnt from, which are "
+    "small photographs and imitations of them. It may be a drawing, an icon, or a large picture made small. "
+    + ELSE
+)
+
+
+class GateKeeper:
+    """The gate of one model, from the parameters in its card."""
+
+    def __init__(self, parameters: Mapping[str, Any]) -> None:
+        """``parameters``: what :func:`fit` gave."""
+        self._pixels = _Distance(parameters["pixels"])
+        self._features = _Distance(parameters["features"]) if parameters.get("features") else None
+
+    def judge(self, image: Image.Image, features: NDArray[np.floating] | None = None) -> Gate:
+        """Judge an upright RGB original of any size.
+
+        ``features`` (d,): the model's pooled features of the picture, where it has them at hand;
+        they are not asked for where size decides. Scores: ``width``, ``height``; then either
+        ``enlarged_from`` (pixels, where it was told) or the distances as shares of their limits,
+        so above 1 is refused.
+        """
+        if not all(LEAST_SIDE <= side <= SIDE for side in image.size):
+            return _by_size(image)
+        pixels = np.asarray(image, np.uint8)[None]
+        scores = {"width": float(image.width), "height": float(image.height)}
+        scores["pixels"] = float(self._pixels.of(statistics(pixels))[0])
+        if self._features is not None and features is not None:
+            scores["features"] = float(self._features.of(np.asarray(features, np.float64)[None])[0])
+        known = max(scores["pixels"], scores.get("features", 0.0)) <= 1.0
+        return Gate(known, "" if known else UNLIKE, scores)
+
+
+def fit(
+    pictures_in: NDArray[np.uint8],
+    features: NDArray[np.floating] | None = None,
+    *,
+    degraded: Sequence[NDArray[np.uint8]] = (),
+) -> dict[str, Any]:
+    """Parameters for :class:`GateKeeper`, JSON-able, under 20 kB without ``features``.
+
+    Args:
+        pictures_in: (n, 32, 32, 3), CIFAKE's own that the report does not see; 5,000 are plenty.
+        features: (n, d), the model's pooled features of the same pictures.
+        degraded: arrays like ``pictures_in`` of pictures on their way (saved again, blurred, …)
+            that must pass, too; they widen the distribution but do not set its limit.
+    """
+    own = statistics(pictures_in)
+    others = [statistics(each) for each in degraded]
+    found: dict[str, Any] = {"pixels": _fit(np.concatenate([own, *others]), own, PIXELS_QUANTILE)}
+    if features is not None:
+        values = np.asarray(features, np.float64)
+        found["features"] = _fit(values, values, FEATURES_QUANTILE, most=10)
+    return found
+
+
+def statistics(pixels: NDArray[np.uint8]) -> NDArray[np.float64]:
+    """(n, h, w, 3), sides of 28 to 32, to (n, 24): what tells kinds of small pictures apart.
+
+    Only the middle 28 × 28 are looked at, so that a crop changes little: log power in radial
+    bands of the cosine transform, ten of luminance and four of each colour difference, then
+    contrast, shares of flat and of clipped places, the residual's tails, slant and energy.
+    """
+    top, left = ((side - LEAST_SIDE) // 2 for side in pixels.shape[1:3])
+    rgb = pixels[:, top : top + LEAST_SIDE, left : left + LEAST_SIDE].astype(np.float32)
+    planes = rgb @ PLANES
+    luminance = np.ascontiguousarray(planes[..., 0])
+    parts = [_bands(luminance, 10), _bands(planes[..., 1], 4), _bands(planes[..., 2], 4)]
+    return np.concatenate([*parts, _shape(rgb, luminance)], axis=1).astype(np.float64)
+
+
+def _shape(rgb: NDArray[np.float32], luminance: NDArray[np.float32]) -> NDArray[np.float32]:
+    across, down = np.diff(luminance, axis=2), np.diff(luminance, axis=1)
+    corner = np.diff(across, axis=1)
+    energy = (corner**2).mean((1, 2))
+    return np.stack(
+        [
+            np.log(luminance.std((1, 2)) + 1.0),
+            (np.abs(across) < 0.5).mean((1, 2)) + (np.abs(down) < 0.5).mean((1, 2)),
+            ((rgb < 1) | (rgb > 254)).mean((1, 2, 3)),
+            np.log(((corner * corner) ** 2).mean((1, 2)) / (energy**2 + 1.0) + 1.0),
+            np.log((across**2).mean((1, 2)) + 1.0) - np.log((down**2).mean((1, 2)) + 1.0),
+            np.log(energy + 1.0),
+        ],
+        axis=1,
+    )
+
+
+def _bands(plane: NDArray[np.float32], count: int) -> NDArray[np.float32]:
+    """Log mean power in ``count`` radial bands of the cosine transform of (n, 28, 28)."""
+    transform, bands = _cosines(count)
+    power = (transform @ plane @ transform.T) ** 2
+    return np.log(power.reshape(len(plane), -1) @ bands + 1.0)
+
+
+@lru_cache
+def _cosines(count: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """The orthonormal DCT-II matrix, and the averaging of its square into bands (without DC)."""
+    n = np.arange(LEAST_SIDE)
+    transform = np.cos(np.pi * (2 * n + 1) * n[:, None] / (2 * LEAST_SIDE)) * np.sqrt(2 / LEAST_SIDE)
+    transform[0] /= np.sqrt(2)
+    radius = np.hypot(n, n[:, None]).ravel() / LEAST_SIDE
+    band = np.minimum((radius * count).astype(int), count - 1)
+    bands = np.eye(count)[band] * (radius > 0)[:, None]
+    return transform.astype(np.float32), (bands / bands.sum(0)).astype(np.float32)
+
+
+class _Distance:
+    """Mahalanobis distance as a share of its limit."""
+
+    def __init__(self, parameters: Mapping[str, Any]) -> None:
+        self._mean = np.asarray(parameters["mean"], np.float64)
+        self._whiten = np.asarray(parameters["whiten"], np.float64)
+        self._limit = float(parameters["limit"])
+
+    def of(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
+        return np.sqrt((((values - self._mean) @ self._whiten) ** 2).sum(1)) / self._limit
+
+
+def _fit(
+    values: NDArray[np.float64], own: NDArray[np.float64], share: float, most: int = 32
+) -> dict[str, Any]:
+    """Whitening of ``values`` along the ``most`` widest directions; ``share`` of ``own`` pass."""
+    mean = values.mean(0)
+    variance, axes = np.linalg.eigh(np.cov(values, rowvar=False))
+    kept = np.argsort(variance)[::-1][:most]
+    floor = 1e-4 * variance.max()  # a direction without any spread must not decide
+    whiten = axes[:, kept] / np.sqrt(variance[kept] + floor)
+    found = {"mean": _rounded(mean), "whiten": _rounded(whiten), "limit": 1.0}
+    return {**found, "limit": float(np.quantile(_Distance(found).of(own), share))}
+
+
+def _rounded(values: NDArray[np.float64]) -> list[Any]:
+    return [float(f"{v:.4g}") if np.isscalar(v) else _rounded(v) for v in values]
+
+
+def _by_size(image: Image.Image) -> Gate:
+    scores = {"width": float(image.width), "height": float(image.height)}
+    size = {"w": image.width, "h": image.height}
+    if max(image.size) <= SIDE or min(image.size) < LEAST_SIDE:
+        small = max(image.size) <= SIDE
+        return Gate(False, (TOO_SMALL if small else TOO_LARGE).format(**size), scores)
+    factor = enlargement.factor(image)
+    if factor is None:
+        return Gate(False, TOO_LARGE.format(**size), scores)
+    n, m = round(image.width / factor), round(image.height / factor)
+    original = NEAR[0] <= min(n, m) <= max(n, m) <= NEAR[1]
+    if original:  # the estimate is rough, and 32 by far the likeliest there
+        n, m = (round(SIDE * side / max(image.size)) for side in image.size)
+    scores["enlarged_from"] = float(max(n, m))
+    reason = ENLARGED.format(**size, n=n, m=m, do=SEND_ORIGINAL if original else NO_USE)
+    return Gate(False, reason, scores)
