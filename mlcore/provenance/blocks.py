@@ -187,11 +187,19 @@ def _png_text(kind: bytes, data: bytes, start: int, end: int, blocks: Blocks) ->
     if end - place > MOST_TEXT:
         blocks.cut += 1
         return
-    raw = inflated(data[place:end]) if packed else data[place:end]
+    raw = _unpacked(data[place:end], blocks) if packed else data[place:end]
     if raw is None:
         blocks.cut += 1
     else:
         _keep_text(key, raw, blocks)
+
+
+def _unpacked(packed: bytes, blocks: Blocks) -> bytes | None:
+    """What does not fit costs as much as if it did: inflating is the work, not keeping."""
+    raw = inflated(packed, min(MOST_TEXT, blocks.text_left))
+    if raw is None:
+        blocks.text_left -= min(MOST_TEXT, blocks.text_left)
+    return raw
 
 
 def _keep_text(key: str, raw: bytes, blocks: Blocks) -> None:
@@ -221,6 +229,8 @@ def _raw_profile(name: str, raw: bytes, blocks: Blocks) -> None:
 
 def inflated(packed: bytes, limit: int = MOST_TEXT) -> bytes | None:
     """Zlib data, None where it is broken or would have more than ``limit`` bytes."""
+    if limit <= 0:
+        return None
     inflater = zlib.decompressobj()
     try:
         raw = inflater.decompress(packed, limit + 1)

@@ -73,10 +73,11 @@ class _Reader:
         """Keeps what is known; gives the directories below and where the next one is."""
         children: list[tuple[int, int]] = []
         for tag, kind, count, at in self._tags(place):
-            if tag in TEXTS:
-                self.found.texts.setdefault(TEXTS[tag], self._text(tag, kind, count, at))
-            elif tag in NUMBERS:
-                self.found.numbers.setdefault(NUMBERS[tag], self._value(kind, at))
+            name = TEXTS.get(tag) or NUMBERS.get(tag, "")
+            if tag in TEXTS and kind in containers.PLAIN_BYTES and name not in self.found.texts:
+                self.found.texts[name] = self._text(tag, kind, count, at)
+            elif tag in NUMBERS and name not in self.found.numbers:
+                self.found.numbers[name] = self._value(kind, at)
             elif tag in (EXIF, GPS) and len(children) < 2:
                 children.append((tag, self._number(at, 4)))
             elif tag in (XMP, IPTC, PHOTOSHOP_TAG):
@@ -94,7 +95,7 @@ class _Reader:
     def _gps(self, place: int) -> None:
         for tag, kind, count, at in self._tags(place):
             self.found.gps = True
-            if tag == GPS_DATE:
+            if tag == GPS_DATE and not self.found.gps_date:
                 self.found.gps_date = self._text(tag, kind, count, at)[:20]
 
     def _thumbnail(self, place: int) -> None:

@@ -50,7 +50,7 @@ def read(raw: bytes) -> Xmp:
         _parser(found).Parse(raw[max(start, 0) :].rstrip(b"\0 \r\n\t"), True)
     except Refused as refusal:
         found.refused = str(refusal)
-    except (expat.ExpatError, UnicodeError, ValueError):
+    except (expat.ExpatError, LookupError, ValueError):  # an encoding that does not exist
         found.refused = "not well-formed"
     return found
 
