@@ -7,6 +7,7 @@ person's parts than squares are. A square that is left out is blurred, as in
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -54,6 +55,7 @@ def _lime(score: Score) -> NDArray[np.float64]:
 def _shap(score: Score) -> NDArray[np.float64]:
     from shap import KernelExplainer
 
+    logging.getLogger("shap").setLevel(logging.WARNING)  # it tells each of its numbers
     nothing, everything = np.zeros((1, CELLS**2)), np.ones((1, CELLS**2))
     with _seeded():
         explainer = KernelExplainer(score, nothing)
@@ -64,20 +66,22 @@ def _shap(score: Score) -> NDArray[np.float64]:
 def _each(network: Network, pixels: Pixels, progress: Progress, samples: int, attribute: Callable) -> Floats:
     announced, rows = network.announced(pixels), []
     for number, (picture, sign) in enumerate(zip(pixels, announced, strict=True)):
-        done = _Counted(progress, number / len(pixels), samples * len(pixels))
+        done = _Counted(progress, number, len(pixels), samples)
         rows.append(attribute(lambda masks, p=picture, s=sign, d=done: _scores(network, p, s, masks, d)))
     return scaled(np.stack(rows).reshape(-1, CELLS, CELLS))
 
 
 class _Counted:
-    """Turns a number of answered questions into progress, from ``start`` on."""
+    """Turns answered questions about one of many pictures into progress."""
 
-    def __init__(self, progress: Progress, start: float, total: int) -> None:
-        self.progress, self.share, self.total = progress, start, total
+    def __init__(self, progress: Progress, number: int, pictures: int, questions: int) -> None:
+        self.progress, self.number, self.pictures, self.questions = progress, number, pictures, questions
+        self.answered = 0
 
     def add(self, count: int) -> None:
-        self.share = min(1.0, self.share + count / self.total)
-        self.progress(self.share)
+        # A library may ask a few questions more than it was told to.
+        self.answered = min(self.questions, self.answered + count)
+        self.progress((self.number + self.answered / self.questions) / self.pictures)
 
 
 def _scores(
