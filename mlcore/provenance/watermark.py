@@ -21,6 +21,7 @@ that finding none says nothing.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -113,7 +114,7 @@ def readings(rgb: NDArray[np.uint8]) -> list[Bits]:
 def block_bits(channel: NDArray[np.generic]) -> Bits:
     """The bit of each block of an (h, w) channel, row by row."""
     height, width = (side // 4 * 4 for side in channel.shape)
-    kind = np.float32 if channel.dtype == np.float32 else np.float64
+    kind: Any = np.float32 if channel.dtype == np.float32 else np.float64
     values, half = channel[:height, :width].astype(kind), kind(np.sqrt(0.5))
     # Not (a + b + c + d) / 2: where a value lies on the border, the wavelet's rounding decides.
     down = values[1::2] * half + values[::2] * half
