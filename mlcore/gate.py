@@ -114,10 +114,9 @@ def statistics(pixels: NDArray[np.uint8]) -> NDArray[np.float64]:
     """
     top, left = ((side - LEAST_SIDE) // 2 for side in pixels.shape[1:3])
     rgb = pixels[:, top : top + LEAST_SIDE, left : left + LEAST_SIDE].astype(np.float32)
-    planes = rgb @ PLANES
-    luminance = np.ascontiguousarray(planes[..., 0])
-    parts = [_bands(luminance, 10), _bands(planes[..., 1], 4), _bands(planes[..., 2], 4)]
-    return np.concatenate([*parts, _shape(rgb, luminance)], axis=1).astype(np.float64)
+    planes = np.ascontiguousarray(np.moveaxis(rgb @ PLANES, -1, 1))
+    parts = [_bands(planes[:, :1], 10), _bands(planes[:, 1:], 4)]
+    return np.concatenate([*parts, _shape(rgb, planes[:, 0])], axis=1).astype(np.float64)
 
 
 def _shape(rgb: NDArray[np.float32], luminance: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -137,11 +136,11 @@ def _shape(rgb: NDArray[np.float32], luminance: NDArray[np.float32]) -> NDArray[
     )
 
 
-def _bands(plane: NDArray[np.float32], count: int) -> NDArray[np.float32]:
-    """Log mean power in ``count`` radial bands of the cosine transform of (n, 28, 28)."""
+def _bands(planes: NDArray[np.float32], count: int) -> NDArray[np.float32]:
+    """Log mean power in ``count`` radial bands of each cosine transform: (n, c, 28, 28) to (n, c·count)."""
     transform, bands = _cosines(count)
-    power = (transform @ plane @ transform.T) ** 2
-    return np.log(power.reshape(len(plane), -1) @ bands + 1.0)
+    power = (transform @ planes @ transform.T) ** 2
+    return np.log(power.reshape(*planes.shape[:2], -1) @ bands + 1.0).reshape(len(planes), -1)
 
 
 @lru_cache
@@ -182,7 +181,8 @@ def _fit(
 
 
 def _rounded(values: NDArray[np.float64]) -> list[Any]:
-    return [float(f"{v:.4g}") if np.isscalar(v) else _rounded(v) for v in values]
+    """Nested lists of four significant digits."""
+    return np.vectorize(lambda value: float(f"{value:.4g}"), otypes=[float])(values).tolist()
 
 
 def _by_size(image: Image.Image) -> Gate:
