@@ -2,25 +2,44 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
+import re
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
+from detection.management.commands.detect import as_json
 from mlcore import registry
-from mlcore.contracts import Classification, DetectedObject, ModelRef, Objects, Verdict
+from mlcore.contracts import (
+    Classification,
+    DetectedObject,
+    Gate,
+    ModelRef,
+    Objects,
+    Provenance,
+    ProvenanceSummary,
+    Stability,
+    Verdict,
+)
 from mlcore.errors import ObjectsUnavailable
-from mlcore.files import Refusal, Result, check
+from mlcore.files import Refusal, Result, Tools, check
 from mlcore.imaging import Limits
+from mlcore.provenance_process import ProvenanceFailed
 from tests import hostile
 from tests.cifake import ROOT, YOLO, held_out, needs_cifake
 
-KEYS = ["file", "verdict", "confidence", "p_fake", "time_ms", "objects", "overlay", "model"]
+KEYS = [
+    *("file", "verdict", "confidence", "p_fake", "time_ms", "objects", "overlay", "model"),
+    *("basis", "gate", "provenance"),
+]
 
 
 def run(folder: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess:
@@ -68,7 +87,14 @@ def test_two_hundred_real_files_and_a_broken_one(tmp_path):
 def check_form(line: dict, folder: Path, *, with_objects: bool) -> None:
     assert list(line) == (KEYS if with_objects else [*KEYS, "objects_skipped"])
     assert line["verdict"] in {"fake", "real", "uncertain"}
-    assert line["confidence"] == pytest.approx(max(line["p_fake"], 1 - line["p_fake"]), abs=1e-5)
+    if line["basis"] == "pixels":
+        assert line["confidence"] == pytest.approx(max(line["p_fake"], 1 - line["p_fake"]), abs=1e-5)
+    else:  # outside of what the model knows there is no number to go by
+        assert (line["basis"], line["verdict"], line["confidence"]) == ("none", "uncertain", None)
+        assert line["gate"]["reason"]
+    assert line["gate"]["in_domain"] is (line["basis"] == "pixels")
+    assert set(line["provenance"]) == {"summary", "findings"}
+    assert line["provenance"]["summary"] == "none"
     assert line["time_ms"] > 0
     assert line["model"] == {key: registry.card("paper_cnn")[key] for key in ("name", "version", "sha256")}
     assert Image.open(folder / line["overlay"]).size == (32, 32)
@@ -110,10 +136,10 @@ def test_for_people_it_is_sentences(tmp_path):
     done = run(tmp_path, "large.gif", "empty.jpg", "--no-objects", "--out", "seen")
 
     assert done.returncode == 1
-    assert "large.gif: Probably " in done.stdout
+    assert re.search(r"large.gif: (Probably|Not sure)", done.stdout)
     assert "Overlay: seen/large.gif.overlay.png" in done.stdout
     assert "empty.jpg: could not be examined\n    empty.jpg is empty." in done.stdout
-    assert "trained on CIFAKE" in done.stdout
+    assert "Nothing about its origin in the file" in done.stdout
     assert "Objects" not in done.stdout + done.stderr
 
 
@@ -213,7 +239,8 @@ def test_objects_are_drawn_into_the_overlay(tmp_path):
     name.write_bytes(hostile.png(200, 200))
     box = DetectedObject("cat", 0.9, (50.0, 60.0, 150.0, 160.0))
     (plain,) = check([str(name)], classify, out=tmp_path / "plain")
-    (drawn,) = check([str(name)], classify, lambda pictures: [Objects((box,), MODEL)], tmp_path / "drawn")
+    tools = Tools(detect=lambda pictures: [Objects((box,), MODEL)])
+    (drawn,) = check([str(name)], classify, tools, tmp_path / "drawn")
     difference = np.asarray(Image.open(plain.overlay)) != np.asarray(Image.open(drawn.overlay))
     assert difference.any(-1)[60, 50:151].all()
     assert drawn.shown == (box,)
@@ -226,7 +253,66 @@ def test_a_detector_that_fails_costs_the_objects_alone(tmp_path):
     def fails(pictures):
         raise ObjectsUnavailable("It died.")
 
-    (outcome,) = check([str(name)], classify, fails)
+    (outcome,) = check([str(name)], classify, Tools(detect=fails))
     assert outcome.found.verdict is Verdict.FAKE
     assert outcome.shown == ()
     assert outcome.objects.reason == "It died."
+
+
+# --- Origin, domain and stability ---------------------------------------------------------
+
+
+def test_a_prompt_in_the_file_is_the_file_s_own_claim(tmp_path):
+    info = PngInfo()
+    info.add_text(
+        "parameters", "a cat in space\nSteps: 20, Sampler: Euler a, CFG scale: 7, Seed: 1, Size: 64x64"
+    )
+    Image.open(io.BytesIO(hostile.png(64, 64))).save(tmp_path / "made.png", pnginfo=info)
+
+    (line,) = run(tmp_path, "made.png", "--json", "--no-objects", "--stability").stdout.splitlines()
+    found = json.loads(line)
+
+    assert (found["verdict"], found["basis"], found["confidence"]) == ("fake", "declared", None)
+    assert found["provenance"]["summary"] == "declared_ai"
+    assert found["provenance"]["findings"][0]["source"] == "generator"
+    assert 0 <= found["stability"]["agree"] <= 1
+    words = run(tmp_path, "made.png", "--no-objects").stdout
+    assert "made.png: AI-generated, says the file itself (" in words
+    assert "%" not in words.split("\n    - The pixels")[0]
+
+
+def origin(summary):
+    return lambda data, name: Provenance(summary, "It says so.")
+
+
+def out_of_domain(pictures):
+    return [replace(each, gate=Gate(False, "Too large.")) for each in classify(pictures)]
+
+
+def test_the_answer_joins_all_that_was_asked(tmp_path):
+    name = tmp_path / "x.png"
+    name.write_bytes(hostile.png())
+
+    def answer(classify=classify, **tools):
+        (outcome,) = check([str(name)], classify, Tools(**tools))
+        return outcome.decision.key
+
+    shaky = Stability(0.5, 0.9, (), False, MODEL)
+    assert answer() == "pixels_fake"
+    assert answer(thresholds={"fake": 0.95, "real": 0.1}) == "undecided"
+    assert answer(hold=lambda picture: shaky) == "unstable"
+    assert answer(out_of_domain) == "out_of_domain"
+    assert answer(origin=origin(ProvenanceSummary.CAMERA_SIGNED)) == "signed_camera"
+
+
+def test_an_origin_that_cannot_be_read_costs_itself_alone(tmp_path):
+    name = tmp_path / "x.png"
+    name.write_bytes(hostile.png())
+
+    def fails(data, name):
+        raise ProvenanceFailed("It took too long.")
+
+    (outcome,) = check([str(name)], classify, Tools(origin=fails))
+    assert outcome.decision.key == "pixels_fake"
+    line = as_json(outcome, "")
+    assert line["provenance"] == {"summary": "none", "findings": [], "error": "It took too long."}

@@ -86,7 +86,7 @@ def test_scripts_are_told_in_json(client, principal, make_principal):
     assert response.json()["detail"].startswith("Your role")
 
 
-@pytest.mark.parametrize("name", ["model_card", "model_curves"])
+@pytest.mark.parametrize("name", ["model_card"])
 def test_model_cards_are_for_people_who_signed_in(client, name):
     response = client.get(reverse(name, args=["paper_cnn"]))
     assert response.status_code == 302
