@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from mlcore import registry
+from mlcore import gradcam, gradient_detail, registry
 from mlcore.calibration import Calibration
 from mlcore.contracts import Classification, Gate, Picture, Verdict
 from mlcore.data import NATIVE_SIZE
 from mlcore.gate import GateKeeper
-from mlcore.gradcam import fused
+
+if TYPE_CHECKING:
+    import keras
 
 BATCH = 32
 
@@ -32,9 +34,7 @@ class Classifier:
         self.model = registry.describe(name)
         self.thresholds: dict[str, float] = card["thresholds"]
         self.gate = gatekeeper(card)
-        self._explain = fused(
-            registry.load(name), native=NATIVE_SIZE, calibration=Calibration.from_card(card)
-        )
+        self._explain = explaining(registry.load(name), Calibration.from_card(card))
 
     def classify(self, pictures: Sequence[Picture]) -> list[Classification]:
         """One result per picture, in order. The heat map covers the whole picture."""
@@ -59,6 +59,20 @@ class Classifier:
             model=self.model,
             gate=self.gate.judge(picture.image) if self.gate else Gate(in_domain=True),
         )
+
+
+def explaining(
+    net: keras.Model, calibration: Calibration
+) -> Callable[[NDArray[np.uint8]], tuple[NDArray[np.float32], NDArray[np.float32]]]:
+    """The compiled pass that gives (n, 32, 32, 3) uint8 their (n,) P(fake) and (n, h, w) maps.
+
+    At native size gradient × detail, whose maps stand the test against chance that Grad-CAM's do
+    not (docs/explanations.md). A network that enlarges keeps Grad-CAM: all the way back to the
+    pixels it would take several times as long.
+    """
+    if net.input_shape[1] == NATIVE_SIZE:
+        return gradient_detail.fused(net, calibration)
+    return gradcam.fused(net, native=NATIVE_SIZE, calibration=calibration)
 
 
 def gatekeeper(card: Mapping[str, Any]) -> GateKeeper | None:

@@ -12,7 +12,7 @@ from mlcore.contracts import Basis, Gate, Provenance, ProvenanceSummary, Stabili
 
 STABLE_SHARE = 0.8  # of the variants must agree with the picture itself
 
-SIGNED_AI = "The file carries a complete, trusted signature that says it was made or changed by AI."
+SIGNED_AI = "The file carries a complete, trusted signature that says it was made by AI."
 SIGNED_CAMERA = "The file carries a complete, trusted signature that says a camera took it."
 DECLARED_AI = (
     "The file itself says that it was made by AI. Anyone can write or remove such a note, so this is the "

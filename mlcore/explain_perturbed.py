@@ -93,7 +93,7 @@ def _scores(
     for start in range(0, len(masks), PART):
         part = masks[start : start + PART].reshape(-1, CELLS, CELLS) > 0.5
         there = part.repeat(cell, axis=1).repeat(cell, axis=2)[..., None]
-        answers.append(network.announced_logits(np.where(there, picture, empty), np.float64(sign)))
+        answers.append(network.announced_logits(np.where(there, picture, empty), np.array([sign])))
         done.add(len(part))
     return np.concatenate(answers)
 

@@ -25,7 +25,8 @@ def draw(
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(9, 9.5), layout="constrained")
-    top, between, below = figure.subfigures(3, 1, height_ratios=(3.6, 2.6, 3.2))
+    parts: Any = figure.subfigures(3, 1, height_ratios=(3.6, 2.6, 3.2))
+    top, between, below = parts
     _mean_maps(top, part.labels, kinds, maps)
     _accuracy(between, found["categories"])
     _mistakes(below, part, p_fake)

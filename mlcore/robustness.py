@@ -42,14 +42,13 @@ def rows(score: Score, part: Dataset, progress: Callable[[str], None] | None = N
             label = each.label.format(strength)
             if progress:
                 progress(label)
-            metrics = measure(score(degraded(part.images, name, strength)), part.labels)
+            metrics = measure(score(_degraded(part.images, name, strength)), part.labels)
             lost = 100.0 * (clean.accuracy - metrics.accuracy)
             found.append(Row(name, strength, label, metrics.accuracy, metrics.auroc, lost))
     return found
 
 
-def degraded(images: NDArray[np.uint8], name: str, strength: float) -> NDArray[np.uint8]:
-    """All images after one degradation."""
+def _degraded(images: NDArray[np.uint8], name: str, strength: float) -> NDArray[np.uint8]:
     apply = DEGRADATIONS[name].apply
     with ThreadPoolExecutor(2) as pool:
         return np.stack(list(pool.map(lambda image: apply(image, strength), images, chunksize=64)))

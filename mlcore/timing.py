@@ -10,6 +10,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mlcore.calibration import Calibration
+from mlcore.data import NATIVE_SIZE
+
 if TYPE_CHECKING:
     import keras
 
@@ -38,16 +41,25 @@ def _milliseconds(run: Callable[[], Any]) -> float:
 
 
 def one_image(name: str, rounds: int = 12) -> dict[str, float]:
-    """Prediction and Grad-CAM of one image: fused against ``predict()`` plus an eager tape."""
-    from mlcore import registry
-    from mlcore.gradcam import fused
+    """Prediction and heat map of one image: the product's pass against ``predict()`` plus an eager tape."""
+    from mlcore.classifier import explaining
 
-    model = registry.load(name)
-    run, size = fused(model), model.input_shape[1]
+    model, calibration = _loaded(name)
+    run, naive = explaining(model, calibration), _naive(model)
+    pixels, size = _pixels(1), model.input_shape[1]
     batch = np.random.default_rng(0).random((1, size, size, 3), np.float32)
-    naive = _naive(model)
-    fast, slow = alternate(lambda: run(batch), lambda: naive(batch), rounds)
+    fast, slow = alternate(lambda: run(pixels), lambda: naive(batch), rounds)
     return {"fused_ms": fast, "naive_ms": slow, "ratio_vs_naive": slow / fast}
+
+
+def _loaded(name: str) -> tuple[keras.Model, Calibration]:
+    from mlcore import registry
+
+    return registry.load(name), Calibration.from_card(registry.card(name))
+
+
+def _pixels(count: int) -> NDArray[np.uint8]:
+    return np.random.default_rng(0).integers(0, 255, (count, NATIVE_SIZE, NATIVE_SIZE, 3), np.uint8)
 
 
 def _naive(model: keras.Model) -> Callable[[NDArray[np.float32]], NDArray[np.float32]]:
@@ -74,12 +86,9 @@ def bare_rate(name: str, batch: int, images: int = 200) -> Callable[[], float]:
 
     Each call of what it returns takes ``images`` through and gives images a second.
     """
-    from mlcore import registry
-    from mlcore.gradcam import fused
+    from mlcore.classifier import explaining
 
-    model = registry.load(name)
-    run, size = fused(model), model.input_shape[1]
-    inputs = np.random.default_rng(0).random((images, size, size, 3), np.float32)
+    run, inputs = explaining(*_loaded(name)), _pixels(images)
     parts = [inputs[start : start + batch] for start in range(0, images, batch)]
     run(parts[0]), run(parts[-1])  # traced and allocated beforehand, as in the model process
 

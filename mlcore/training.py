@@ -230,9 +230,9 @@ class Run:
         path = self.folder / "state.json"
         if path.exists():
             state = json.loads(path.read_text())
-            path = str(self.folder / "checkpoints" / state["checkpoint"])
-            self.checkpoints.checkpoint.restore(path).assert_existing_objects_matched()
-            self.losses = np.load(f"{path}.losses.npy")
+            saved = str(self.folder / "checkpoints" / state["checkpoint"])
+            self.checkpoints.checkpoint.restore(saved).assert_existing_objects_matched()
+            self.losses = np.load(f"{saved}.losses.npy")
             self.history = state["history"]
 
 

@@ -5,7 +5,17 @@ from django.contrib.auth.models import AnonymousUser
 from django.core.exceptions import PermissionDenied
 from django.http import Http404
 
-from accounts.access import DELETE, READ, SETTINGS, WRITE, Principal, home_organisation, principal_for, require, scope
+from accounts.access import (
+    DELETE,
+    READ,
+    SETTINGS,
+    WRITE,
+    Principal,
+    home_organisation,
+    principal_for,
+    require,
+    scope,
+)
 from accounts.models import Membership, Role, User
 
 TABLE = {

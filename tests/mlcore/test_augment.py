@@ -19,7 +19,13 @@ def first_batch(seed=0, epoch=0, augmentation=OFF, data=None):
     data = data or dataset()
     size = 32 if isinstance(augmentation, augment.Robust) else 128
     batches = augment.epoch_batches(
-        data, np.arange(len(data)), size=size, batch=len(data), seed=seed, epoch=epoch, augmentation=augmentation
+        data,
+        np.arange(len(data)),
+        size=size,
+        batch=len(data),
+        seed=seed,
+        epoch=epoch,
+        augmentation=augmentation,
     )
     return [np.asarray(part) for part in next(batches)]
 

@@ -23,8 +23,10 @@ def test_the_fit_undoes_overconfidence_and_lean(overconfident):
     assert fitted.a == pytest.approx(1 / 3, rel=0.05)
     assert fitted.b == pytest.approx(-0.5, abs=0.06)
     rest = fitted.probabilities(logits[20_000:])
-    assert calibration_error(rest, labels[20_000:]) < 0.01 < calibration_error(
-        Calibration().probabilities(logits[20_000:]), labels[20_000:]
+    assert (
+        calibration_error(rest, labels[20_000:])
+        < 0.01
+        < calibration_error(Calibration().probabilities(logits[20_000:]), labels[20_000:])
     )
 
 

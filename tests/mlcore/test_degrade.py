@@ -28,7 +28,9 @@ def test_each_keeps_shape_and_type_and_changes_something(pixels, name, strength)
 def test_strengths_rise(pixels, name):
     each = degrade.DEGRADATIONS[name]
     smooth = degrade.blur(pixels, 0.5).astype(int)
-    errors = [np.abs(each.apply(degrade.blur(pixels, 0.5), s).astype(int) - smooth).mean() for s in each.strengths]
+    errors = [
+        np.abs(each.apply(degrade.blur(pixels, 0.5), s).astype(int) - smooth).mean() for s in each.strengths
+    ]
     if name == "up_down":  # interpolating up loses nothing that coming down brings back: all are mild
         assert max(errors) < 20
     else:

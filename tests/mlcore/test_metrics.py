@@ -48,7 +48,9 @@ def test_decisions_by_hand():
 
 
 def test_nothing_decided_is_no_error():
-    made = decisions(np.array([0.5, 0.6]), np.array([1, 0]), {"fake": 0.9, "real": 0.1}, np.array([True, True]))
+    made = decisions(
+        np.array([0.5, 0.6]), np.array([1, 0]), {"fake": 0.9, "real": 0.1}, np.array([True, True])
+    )
     assert (made.coverage, made.decided_error) == (0.0, 0.0)
 
 

@@ -114,7 +114,9 @@ def test_a_checkpoint_ahead_of_the_history_is_ignored(tmp_path, uninterrupted):
     np.testing.assert_allclose(curve(resumed.history), curve(uninterrupted[:3]), rtol=2e-4, atol=2e-5)
 
 
-PRUNED = replace(RECIPE, model="cifake_resnet", prune=0.5, unpruned_epochs=1, plain_epochs=0, augmentation=Robust())
+PRUNED = replace(
+    RECIPE, model="cifake_resnet", prune=0.5, unpruned_epochs=1, plain_epochs=0, augmentation=Robust()
+)
 
 
 def test_easy_images_stay_away_and_those_that_come_count_for_them(tmp_path):

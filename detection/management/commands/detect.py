@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
@@ -24,6 +24,9 @@ from mlcore.errors import MlcoreError, ObjectsUnavailable
 from mlcore.objects_process import DetectorProcess
 from mlcore.provenance_process import ProvenanceProcess
 from mlcore.quiet import own_stdout
+
+if TYPE_CHECKING:
+    from mlcore.explain_network import Network
 
 
 class Command(BaseCommand):
@@ -213,7 +216,8 @@ class Model:
 
         classifier = Classifier(name)
         classifier.warm_up()  # or the first file's time would be that of the start
-        self.name, self.classify, self._network = name, classifier.classify, None
+        self.name, self.classify = name, classifier.classify
+        self._network: Network | None = None
         points = registry.card(name).get("operating_points") or {}
         self.error_rate = USUAL if USUAL in points else ""
         self.thresholds = points.get(USUAL) or registry.card(name)["thresholds"]
