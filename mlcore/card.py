@@ -12,20 +12,37 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from mlcore import robustness
+
 LIMITS = (
     "It was trained on CIFAKE alone: CIFAR-10 photographs against Stable Diffusion 1.4 renders, both of "
     "32×32 pixels. It knows the ten CIFAR-10 subjects (aircraft, cars, birds, cats, deer, dogs, frogs, "
     "horses, ships, lorries).",
-    "It says little about large photographs: they are reduced to CIFAKE's 32×32 pixels first, and how they "
-    "are reduced changes the answer.",
-    "It says little about a CIFAKE picture that was enlarged: reducing it again smooths the traces away, "
-    "and fakes then often pass as real.",
+    "It gives no answer on larger pictures: its gate refuses them. Enlarged CIFAKE pictures are refused, "
+    "too: send the original.",
+    "A large photograph that somebody has already reduced to 32×32 pixels passes the gate in about one case "
+    "of three (docs/gate.md), and the answer it then gets means little.",
     "It says little about other generators (Midjourney, DALL-E, Firefly, FLUX, newer Stable Diffusion).",
-    "Saving a picture again as JPEG, blurring or resizing it can change the answer; this model was not "
-    "trained against that.",
     "An edited photograph is neither class.",
     "A score is not proof. Nobody should be accused on the strength of it.",
 )
+NOT_ROBUST = (
+    "Saving a picture again as JPEG, blurring or resizing it can change the answer: how often was not "
+    "measured."
+)
+
+
+def limits(card: Mapping[str, Any]) -> list[str]:
+    """What the model cannot do, with the worst of what its robustness table found."""
+    rows = [row for row in card.get("robustness", []) if row["strength"] is not None]
+    if not rows:
+        return [*LIMITS, NOT_ROBUST]
+    worst = max(rows, key=lambda row: row["lost"])
+    return [
+        *LIMITS,
+        "Saving a picture again, blurring or resizing it can change the answer: of what was measured, "
+        f"{worst['label']} cost most, {worst['lost']:.1f} points of accuracy.",
+    ]
 
 
 def sha256_of(path: Path) -> str:
@@ -35,9 +52,10 @@ def sha256_of(path: Path) -> str:
 
 def write(folder: Path, facts: Mapping[str, Any]) -> None:
     """Write card.json and card.md beside ``model.keras``, whose sha256 becomes part of them."""
-    card = {**facts, "sha256": sha256_of(folder / "model.keras"), "limits": list(LIMITS)}
+    card = {**facts, "sha256": sha256_of(folder / "model.keras"), "limits": limits(facts)}
     (folder / "card.json").write_text(json.dumps(card, indent=1, ensure_ascii=False) + "\n")
-    (folder / "card.md").write_text(render(card))
+    if "metrics" in card:  # not yet while the model is being fitted
+        (folder / "card.md").write_text(render(card))
 
 
 def render(card: Mapping[str, Any]) -> str:
@@ -49,9 +67,10 @@ def render(card: Mapping[str, Any]) -> str:
         "\n".join(f"- {line}" for line in card["limits"]),
         "## Metrics",
         f"On {card['data']['held_out']:,} held-out images that training did not see; FAKE is positive.",
-        _table([(key, _figure(card["metrics"][key])) for key in _SHOWN]),
+        _table([(key, _figure(card["metrics"][key])) for key in _shown(card["metrics"])]),
         "Confusion, by truth and answer:",
         _confusion(card["metrics"]["confusion"]),
+        *_trust(card),
         "![Learning curves](curves.png)",
         "## Data and split",
         _table(list(card["data"].items())),
@@ -64,7 +83,34 @@ def render(card: Mapping[str, Any]) -> str:
     return "\n\n".join(parts) + "\n"
 
 
+def _trust(card: Mapping[str, Any]) -> list[str]:
+    """Three answers and robustness, for cards that have them."""
+    if "operating_points" not in card:
+        return []
+    lines = [
+        f"| {float(rate):.1%} | {point['fake']:.4f} | {point['real']:.4f} | {point['coverage']:.1%} | "
+        f"{point['decided_error']:.2%} |"
+        for rate, point in card["operating_points"].items()
+    ]
+    head = "| allowed error | fake from | real below | answered | wrong among those |"
+    return [
+        "## Three answers",
+        "Thresholds on the calibrated probability, and what they came to where they were chosen (the "
+        "calibration part); the metrics above have the same on the held-out part, at the usual rate of 1 %.",
+        "\n".join([head, "| --- | --- | --- | --- | --- |", *lines]),
+        "![Reliability](reliability.png) ![Risk and coverage](risk_coverage.png)",
+        "## Robustness",
+        robustness.table(card.get("robustness", [])),
+        "![Robustness](robustness.png)",
+    ]
+
+
 _SHOWN = ("accuracy", "precision", "recall", "f1", "auroc", "ece")
+_DECISIONS = ("coverage", "decided_error", "refused")
+
+
+def _shown(metrics: Mapping[str, Any]) -> list[str]:
+    return [*_SHOWN, *(key for key in _DECISIONS if key in metrics)]
 
 
 def _figure(value: float) -> str:

@@ -38,7 +38,7 @@ def _markdown(found: Evaluation, card: dict[str, Any], rows: list[Row]) -> str:
         sources(found),
     ]
     if rows:
-        parts += [robustness.table(rows), "![Robustness](robustness.png)"]
+        parts += [robustness.table([row.as_dict() for row in rows]), "![Robustness](robustness.png)"]
     return "\n\n".join(parts) + "\n"
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -54,7 +54,10 @@ def _degraded(images: NDArray[np.uint8], name: str, strength: float) -> NDArray[
         return np.stack(list(pool.map(lambda image: apply(image, strength), images, chunksize=64)))
 
 
-def table(found: list[Row]) -> str:
-    """The rows as Markdown."""
-    lines = [f"| {row.label} | {row.accuracy:.4f} | {row.auroc:.4f} | {row.lost:.1f} |" for row in found]
+def table(found: Sequence[Mapping[str, Any]]) -> str:
+    """Rows, as dicts, as Markdown."""
+    lines = [
+        f"| {row['label']} | {row['accuracy']:.4f} | {row['auroc']:.4f} | {row['lost']:.1f} |"
+        for row in found
+    ]
     return "\n".join(["| pictures | accuracy | AUROC | points lost |", "| --- | --- | --- | --- |", *lines])

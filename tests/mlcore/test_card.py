@@ -36,3 +36,24 @@ def test_the_page_puts_limits_before_figures_and_shows_every_figure(written):
     assert text.index("## Limits") < text.index("## Metrics")
     for expected in ("0.9512", "0.9900", "| **REAL** | 47 | 3 |", "| **FAKE** | 2 | 48 |", FACTS["command"]):
         assert expected in text
+
+
+def test_the_worst_of_what_was_measured_is_a_limit(tmp_path):
+    (tmp_path / "model.keras").write_bytes(b"weights")
+    rows = [
+        {"strength": None, "label": "as they are", "lost": 0.0},
+        {"strength": 40, "label": "JPEG quality 40", "lost": 3.14},
+        {"strength": 1.0, "label": "Gaussian blur 1 px", "lost": 2.0},
+    ]
+    assert card.NOT_ROBUST in card.limits({})
+    assert "JPEG quality 40 cost most, 3.1 points" in card.limits({"robustness": rows})[-1]
+
+
+def test_three_answers_are_on_the_page(tmp_path):
+    (tmp_path / "model.keras").write_bytes(b"weights")
+    point = {"fake": 0.91, "real": 0.12, "coverage": 0.953, "decided_error": 0.0088}
+    metrics = METRICS | {"coverage": 0.951, "decided_error": 0.0091, "refused": 0.012}
+    card.write(tmp_path, {**FACTS, "metrics": metrics, "operating_points": {"0.01": point}})
+    text = (tmp_path / "card.md").read_text()
+    assert "| 1.0% | 0.9100 | 0.1200 | 95.3% | 0.88% |" in text
+    assert "| coverage | 0.9510 |" in text

@@ -32,6 +32,6 @@ def test_every_degradation_at_every_strength_and_what_it_costs(part):
 
 
 def test_the_table_names_strengths(part):
-    table = robustness.table(robustness.rows(roughness, part))
+    table = robustness.table([row.as_dict() for row in robustness.rows(roughness, part)])
     assert "| JPEG quality 60 | 1.0000 | 1.0000 | 0.0 |" in table
     assert "| Gaussian blur 1 px | 0.5000 |" in table

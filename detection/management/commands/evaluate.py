@@ -105,7 +105,7 @@ def _words(model: Model, found: Evaluation, rows: list[Row]) -> str:
         *(f"  {truth:<8}{row['real']:>12,}{row['fake']:>12,}" for truth, row in confusion.items()), "",
         report.sources(found),
     ]  # fmt: skip
-    return "\n".join([*lines, "", robustness.table(rows)] if rows else lines)
+    return "\n".join([*lines, "", robustness.table([row.as_dict() for row in rows])] if rows else lines)
 
 
 SHOWN = (("jpeg", 60), ("blur", 0.7), ("up_down", 4))
