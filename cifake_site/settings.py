@@ -232,7 +232,7 @@ MAX_UPLOAD_REQUEST_BYTES = int(os.environ.get("MAX_UPLOAD_REQUEST_BYTES", str(25
 MAX_FORM_BYTES = 4 * 1024 * 1024  # of every other request, and of strangers': see cifake_site.bodies
 DATA_UPLOAD_MAX_MEMORY_SIZE = 2 * 1024 * 1024  # form fields; files have their own limit
 DATA_UPLOAD_MAX_NUMBER_FILES = MAX_UPLOAD_FILES
-DETECTION_MODEL = os.environ.get("DETECTION_MODEL", "paper_cnn")
+DETECTION_MODEL = os.environ.get("DETECTION_MODEL", "cifake_resnet")
 # Official C2PA trust lists, put there by “manage.py trust update”; without them trust is “not checked”.
 C2PA_TRUST_DIR = Path(os.environ.get("C2PA_TRUST_DIR", DATA_DIR / "c2pa"))
 STAGES_MODULE = os.environ.get("STAGES_MODULE", "detection.stages")

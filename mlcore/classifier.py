@@ -24,7 +24,7 @@ BATCH = 32
 class Classifier:
     """A trained model by name, loaded and compiled once, then called with batches."""
 
-    def __init__(self, name: str = "paper_cnn") -> None:
+    def __init__(self, name: str = registry.DEFAULT) -> None:
         """Load the weights.
 
         Raises:

@@ -13,19 +13,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlcore import data, imaging, registry
-from mlcore.augment import enlarge
 from mlcore.calibration import Calibration
 from mlcore.classifier import gatekeeper, reduce
 from mlcore.contracts import Gate
 from mlcore.errors import DataError, ImageRefused
+from mlcore.logits import logits_of
 from mlcore.metrics import Decisions, Metrics, decisions, interval, measure
 
 if TYPE_CHECKING:
-    import keras
     from PIL import Image
 
 BATCH = 256
-Logits = Callable[[NDArray[np.uint8]], NDArray[np.float64]]
 
 
 @dataclass(frozen=True)
@@ -144,25 +142,6 @@ def score_arrays(part: data.Dataset, model: Model) -> Scored:
     in_domain = [model.judge(Image.fromarray(pixels)).in_domain for pixels in part.images]
     sources = np.array(["REAL", "FAKE"])[part.labels.astype(int)]
     return Scored(model.p_fake(part.images), part.labels.astype(np.int64), np.array(in_domain), sources)
-
-
-def logits_of(model: keras.Model) -> Logits:
-    """A compiled function of (n, 32, 32, 3) uint8, any n, that gives (n,) logits for fake."""
-    import keras
-    import tensorflow as tf
-
-    size, net = model.input_shape[1], keras.Model(model.input, model.get_layer("logit").output)
-    run = tf.function(
-        lambda batch: net(enlarge(tf.cast(batch, tf.float32) / 255.0, size), training=False),
-        autograph=False,
-        input_signature=[tf.TensorSpec((None, data.NATIVE_SIZE, data.NATIVE_SIZE, 3), tf.uint8)],
-    )
-
-    def logits(images: NDArray[np.uint8]) -> NDArray[np.float64]:
-        parts = [run(images[start : start + BATCH]).numpy()[:, 0] for start in range(0, len(images), BATCH)]
-        return np.concatenate(parts).astype(np.float64) if parts else np.empty(0)
-
-    return logits
 
 
 def _by_source(scored: Scored, right: NDArray[np.bool_], thresholds: dict[str, float]) -> Iterator[SourceRow]:

@@ -15,7 +15,7 @@ from mlcore.augment import enlarge
 from mlcore.calibration import Calibration
 from mlcore.contracts import ModelRef
 from mlcore.data import NATIVE_SIZE
-from mlcore.evaluation import logits_of
+from mlcore.logits import logits_of
 
 if TYPE_CHECKING:
     import keras

@@ -96,7 +96,7 @@ def check_form(line: dict, folder: Path, *, with_objects: bool) -> None:
     assert set(line["provenance"]) == {"summary", "findings"}
     assert line["provenance"]["summary"] == "none"
     assert line["time_ms"] > 0
-    assert line["model"] == {key: registry.card("paper_cnn")[key] for key in ("name", "version", "sha256")}
+    assert line["model"] == {key: registry.card("cifake_resnet")[key] for key in ("name", "version", "sha256")}
     assert Image.open(folder / line["overlay"]).size == (32, 32)
     for found in line["objects"]:
         assert set(found) == {"name", "score", "box"}
@@ -153,7 +153,7 @@ def test_all_well_is_status_0_and_nothing_on_standard_error(tmp_path):
 def test_an_unknown_model_is_a_sentence_and_status_2(tmp_path):
     done = run(tmp_path, "x.png", "--json", "--no-objects", "--model", "nonesuch")
     assert (done.returncode, done.stdout) == (2, "")
-    assert "There is no model named “nonesuch”. Models here: paper_cnn" in done.stderr
+    assert "There is no model named “nonesuch”. Models here: cifake_resnet" in done.stderr
     assert "Traceback" not in done.stderr
 
 

@@ -24,7 +24,7 @@ REAL = registry.WEIGHTS_DIR
 def weights(tmp_path: Path, monkeypatch) -> Path:
     """Two models: the real one, and "second", the same under another name; and one that is spoilt."""
     folder = tmp_path / "weights"
-    shutil.copytree(REAL / "paper_cnn", folder / "paper_cnn")
+    shutil.copytree(REAL / "cifake_resnet", folder / "cifake_resnet")
     for name, content in (("second", b"weights"), ("spoilt", b"others")):
         (folder / name).mkdir()
         (folder / name / "model.keras").write_bytes(b"weights")
@@ -46,10 +46,10 @@ def test_the_newest_activation_counts_and_the_settings_until_then(weights, setti
     assert active.name() == plan.options().model == settings.DETECTION_MODEL
     active.activate("second")
     assert active.name() == plan.options().model == "second"
-    active.activate("paper_cnn")
-    assert active.name() == "paper_cnn"
+    active.activate("cifake_resnet")
+    assert active.name() == "cifake_resnet"
     assert list(Activation.objects.values_list("name", "version")) == [
-        ("paper_cnn", registry.card("paper_cnn")["version"]),
+        ("cifake_resnet", registry.card("cifake_resnet")["version"]),
         ("second", "2.0"),
     ]
 
@@ -66,11 +66,11 @@ def test_what_cannot_be_used_is_not_activated(weights, name, words):
 
 @pytest.mark.django_db
 def test_the_command_lists_shows_activates_and_verifies(weights, capsys):
-    assert "* paper_cnn" in manage(capsys, "list")
+    assert "* cifake_resnet" in manage(capsys, "list")
     assert "second 2.0 is the active model" in manage(capsys, "activate", "second")
     listed = manage(capsys, "list")
     assert "* second" in listed
-    assert "  paper_cnn" in listed
+    assert "  cifake_resnet" in listed
     shown = manage(capsys, "show", "second")
     assert "second 2.0 (active)" in shown
     assert "- None known." in shown
@@ -79,7 +79,7 @@ def test_the_command_lists_shows_activates_and_verifies(weights, capsys):
     told = capsys.readouterr()
     assert "second: the weights are those of its card." in told.out
     assert "spoilt: " in told.err
-    assert "paper_cnn: the weights" in manage(capsys, "verify", "paper_cnn")
+    assert "cifake_resnet: the weights" in manage(capsys, "verify", "cifake_resnet")
     with pytest.raises(CommandError, match="no model named"):
         call_command("model", "show", "nonesuch")
 
@@ -106,7 +106,7 @@ def test_a_running_consumer_takes_it_up_and_loses_no_job(weights, submit):
         submit("last.png")
         eventually(lambda: len(names()) == 42)
     found = names()
-    assert found[0] == "paper_cnn"
+    assert found[0] == "cifake_resnet"
     assert found[-1] == "second"
     assert found == sorted(found)  # never back
     assert set(StageRun.objects.filter(stage="verdict").values_list("attempts", flat=True)) == {1}

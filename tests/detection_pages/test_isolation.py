@@ -88,6 +88,6 @@ def test_scripts_are_told_in_json(client, principal, make_principal):
 
 @pytest.mark.parametrize("name", ["model_card"])
 def test_model_cards_are_for_people_who_signed_in(client, name):
-    response = client.get(reverse(name, args=["paper_cnn"]))
+    response = client.get(reverse(name, args=["cifake_resnet"]))
     assert response.status_code == 302
     assert response["Location"].startswith(reverse("account_login"))

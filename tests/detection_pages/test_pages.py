@@ -244,7 +244,7 @@ def test_a_model_card_says_its_limits_first(member_client, name):
 
 
 def test_the_curves_are_kept_by_the_browser(member_client):
-    url = reverse("model_picture", args=["paper_cnn", "curves"])
+    url = reverse("model_picture", args=["cifake_resnet", "curves"])
     response = member_client.get(url)
     assert response["Content-Type"] == "image/png"
     assert member_client.get(url, headers={"if-none-match": response["ETag"]}).status_code == 304

@@ -27,12 +27,17 @@ def pictures(count):
 def test_verdicts_are_mostly_right_and_their_numbers_fit(classifier):
     found = classifier.classify(pictures(200))
     labels = [label for label, _ in held_out(200)]
-    right = [(each.verdict is Verdict.FAKE) == bool(label) for each, label in zip(found, labels, strict=True)]
+    right = [(each.p_fake > 0.5) == bool(label) for each, label in zip(found, labels, strict=True)]
     assert np.mean(right) >= 0.93
+    decided = [each.verdict is not Verdict.UNCERTAIN for each in found]
+    assert np.mean(decided) >= 0.8
+    assert np.mean(np.array(right)[decided]) >= 0.975
+    assert np.mean([each.gate.in_domain for each in found]) >= 0.95
     for each in found:
-        assert each.confidence == (each.p_fake if each.verdict is Verdict.FAKE else 1 - each.p_fake)
-        assert each.model == registry.describe("paper_cnn")
-        assert each.heatmap.shape == (32, 32)
+        assert each.confidence == max(each.p_fake, 1 - each.p_fake)
+        assert each.verdict == verdict_of(each.p_fake, classifier.thresholds)
+        assert each.model == registry.describe(registry.DEFAULT)
+        assert each.heatmap.shape == (16, 16)
         assert each.heatmap.dtype == np.float32
 
 
@@ -45,6 +50,17 @@ def test_results_come_in_order_whatever_the_batch(classifier):
         alone = classifier.classify([some[number]])[0]
         assert alone.p_fake == pytest.approx(together[number].p_fake, abs=1e-5)
         assert np.allclose(alone.heatmap, together[number].heatmap, atol=1e-4)
+
+
+def test_a_large_picture_is_outside_of_what_the_model_knows(classifier):
+    found = classifier.classify([imaging.examine(hostile.png(640, 480), "x.png")])[0]
+    assert not found.gate.in_domain
+    assert "640 × 480" in found.gate.reason
+
+
+def test_a_network_that_enlarges_keeps_grad_cam():
+    found = Classifier("paper_cnn").classify([imaging.examine(hostile.png(32, 32), "x.png")])[0]
+    assert found.heatmap.shape == (32, 32)
 
 
 def test_no_pictures_no_results(classifier):
