@@ -96,7 +96,9 @@ def check_form(line: dict, folder: Path, *, with_objects: bool) -> None:
     assert set(line["provenance"]) == {"summary", "findings"}
     assert line["provenance"]["summary"] == "none"
     assert line["time_ms"] > 0
-    assert line["model"] == {key: registry.card("cifake_resnet")[key] for key in ("name", "version", "sha256")}
+    assert line["model"] == {
+        key: registry.card("cifake_resnet")[key] for key in ("name", "version", "sha256")
+    }
     assert Image.open(folder / line["overlay"]).size == (32, 32)
     for found in line["objects"]:
         assert set(found) == {"name", "score", "box"}
