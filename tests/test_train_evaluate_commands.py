@@ -128,7 +128,21 @@ def test_evaluate_reads_files_as_the_product_does_and_names_what_it_cannot_read(
     assert figures["auroc"] > 0.98
     assert set(figures) >= {"precision", "recall", "f1", "ece", "confusion"}
     assert sum(sum(row.values()) for row in figures["confusion"].values()) == 300
-    assert figures["model"]["sha256"] == registry.card("paper_cnn")["sha256"]
+    assert figures["model"]["sha256"] == registry.card(registry.DEFAULT)["sha256"]
+
+
+def test_the_default_s_card_meets_the_bars_that_it_can():
+    """Not yet accuracy (98 %) and coverage (95 %): docs/experiments.md says why."""
+    content = registry.card(registry.DEFAULT)
+    metrics = content["metrics"]
+    assert content["parameters"] <= 2_000_000
+    assert metrics["ece"] <= 0.005
+    assert metrics["decided_error"] <= 0.01
+    assert metrics["refused"] <= 0.02
+    lost = {(row["degradation"], row["strength"]): row["lost"] for row in content["robustness"]}
+    assert lost["jpeg", 60] <= 1.5
+    assert lost["blur", 0.7] <= 8
+    assert lost["up_down", 4] <= 4
 
 
 def test_the_published_card_meets_the_bar():
