@@ -55,7 +55,7 @@ def _finding(found: Json) -> Json:
     facts = {key: value for key, value in found["facts"].items() if key not in credentials.LABELS}
     texts = {key: value for key, value in facts.items() if isinstance(value, str) and len(value) > 200}
     rows = [
-        {"label": key.replace("_", " "), "text": _plain(value)}
+        {"label": wording.FACT_LABELS.get(key, key.replace("_", " ")), "text": _plain(value)}
         for key, value in list(facts.items())[:ROWS]
         if key not in texts
     ]

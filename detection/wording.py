@@ -79,7 +79,7 @@ def by_number(verdict: str, p_fake: float) -> str:
             f"The model puts the chance that this is a real photo at {real}: "
             "a hint from patterns in its pixels, not a proof."
         )
-    return f"The model leans neither way ({fake} AI-generated, {real} real): treat this as no answer."
+    return "The model leans to neither side far enough: treat this as no answer."
 
 
 def basis_text(detection: Detection) -> str:
@@ -104,6 +104,19 @@ def error_rate(rate: str) -> str:
         "0.02": "Of 100 images with this answer, about 2 are wrong.",
     }.get(rate, "")
 
+
+# What a file's facts are called, where the parser's own word is a technician's.
+FACT_LABELS = {
+    "quality": "JPEG quality, of 100",
+    "colour_quality": "JPEG quality of the colours, of 100",
+    "standard_tables": "compression tables of the common library",
+    "chroma": "colour subsampling",
+    "scans": "passes in the file",
+    "progressive": "loads in passes",
+    "photoshop": "written the way Photoshop does",
+    "bits": "bits a channel",
+    "likeness": "likeness of preview and picture, of 1",
+}
 
 # For the settings: label and detail of each rate that an organisation may choose.
 RATES = {
