@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mlcore import registry
 from mlcore.augment import Augmentation, Robust, epoch_batches
 from mlcore.data import Dataset
 from mlcore.errors import DataError
@@ -51,6 +52,7 @@ class Recipe:
     patience: int = 6  # epochs without a better validation loss before stopping early
     seed: int = 0
     precision: str = "float32"  # or mixed_bfloat16, twice as fast where the CPU has it
+    start: str = ""  # the published model whose weights it begins with; "" from nothing
     prune: float = 0.0  # share of the easier images that an epoch leaves out, see Run._plan
     unpruned_epochs: int = 2  # the last ones
     augmentation: Augmentation | Robust = field(default_factory=Augmentation)
@@ -92,7 +94,9 @@ class Run:
         """Prepare, resuming from ``folder`` if it holds a checkpoint of the same recipe.
 
         Raises:
-            DataError: too few images for one batch, or the folder belongs to another recipe.
+            DataError: too few images for one batch, the folder belongs to another recipe, or the
+                weights to begin with are of another network.
+            ModelUnavailable: there are no weights of the name to begin with.
         """
         if len(training) < recipe.batch:
             raise DataError(f"{len(training)} training images do not fill one batch of {recipe.batch}.")
@@ -102,6 +106,8 @@ class Run:
         self.losses = np.full(len(training), np.inf, np.float32)  # last seen, by image
         tf.keras.utils.set_random_seed(recipe.seed)
         self.net, self.average, self.optimizer = _build(recipe)
+        if recipe.start:
+            self._begin_with(recipe.start)
         self.step = _compile_step(self.net, self.average, self.optimizer, recipe.ema)
         self.logits = tf.function(_logit_model(self.average))
         self.history: list[dict[str, float]] = []
@@ -112,6 +118,15 @@ class Run:
             max_to_keep=2,
         )
         self._resume()
+
+    def _begin_with(self, name: str) -> None:
+        """Training on, in a new run, where one has ended: in a later session, on another machine."""
+        weights = registry.load(name).get_weights()
+        try:
+            self.net.set_weights(weights)
+        except ValueError as error:
+            raise DataError(f"{name} and {self.recipe.model} are not the same network.") from error
+        self.average.set_weights(weights)
 
     @property
     def best(self) -> dict[str, float]:

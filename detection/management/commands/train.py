@@ -36,6 +36,7 @@ class Command(BaseCommand):
         parser.add_argument("--data", type=Path, required=True)
         parser.add_argument("--model", choices=sorted(BUILDERS), default="cifake_resnet")
         parser.add_argument("--out", type=Path, help="run folder (default: data/runs/MODEL)")
+        parser.add_argument("--start-from", default="", metavar="NAME", help="begin with a published model")
         parser.add_argument("--epochs", type=int)
         parser.add_argument("--batch", type=int)
         parser.add_argument("--learning-rate", type=float)
@@ -80,6 +81,7 @@ def _recipe(options: dict[str, Any]) -> training.Recipe:
     return replace(
         training.RECIPES[options["model"]],
         seed=options["seed"],
+        start=options["start_from"],
         precision=training.fast_precision() if precision == "auto" else precision,
         **chosen,
     )
@@ -122,10 +124,11 @@ def _facts(run: training.Run, options: dict[str, Any]) -> dict[str, Any]:
 
 def _command(recipe: training.Recipe, data_name: str) -> str:
     """The call that makes this run again, with nothing left to defaults that may change."""
+    start = f" --start-from {recipe.start}" if recipe.start else ""
     return (
         f"manage.py train --data {data_name} --model {recipe.model} --epochs {recipe.epochs} "
         f"--batch {recipe.batch} --learning-rate {recipe.learning_rate} --seed {recipe.seed} "
-        f"--precision {recipe.precision} --publish"
+        f"--precision {recipe.precision}{start} --publish"
     )
 
 
