@@ -212,13 +212,15 @@ def test_durations(milliseconds, words):
         ("fake", 0.9, "at 90.0 %"),
         ("fake", 0.9999, "at more than 99.9 %"),
         ("real", 0.2, "at 80.0 %"),
-        ("uncertain", 0.55, "45.0 % real"),
+        ("uncertain", 0.55, "treat this as no answer"),
     ],
 )
 def test_the_sentence_gives_the_chance_of_what_was_announced(submit, verdict, p_fake, chance):
     detection = submit()
     detection.verdict, detection.p_fake = verdict, p_fake
-    assert chance in wording.explanation(detection, failed=False).replace("\N{NO-BREAK SPACE}", " ")
+    words = wording.explanation(detection, failed=False).replace("\N{NO-BREAK SPACE}", " ")
+    assert chance in words
+    assert ("%" in words) == (verdict != "uncertain")  # no number stands where there is no answer
 
 
 def test_submitting_alone_never_says_done(principal):
