@@ -60,4 +60,5 @@ def test_consumers_killed_at_random_moments_of_a_burst(site):
             threading.Event().wait(moments.uniform(0, 0.1))
             consumer.kill()
         site.expire_leases()
+        assert site.count() == count  # no row is lost or doubled by a kill
     finish(site, count)

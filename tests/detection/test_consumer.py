@@ -222,6 +222,7 @@ def test_rows_of_a_stage_that_left_the_list_are_looked_after(submit, settings):
     StageRun.objects.filter(detection=detection, stage="verdict").update(stage="gone", due_at=long_ago)
     with running_consumer("fast"):
         eventually(lambda: run_of(detection, "gone").state == "skipped")
+    assert run_of(detection, "gone").error_detail
 
 
 def test_stopping_gives_back_what_hangs(submit, monkeypatch):
@@ -264,6 +265,8 @@ async def test_a_submission_wakes_the_consumer_without_a_poll(principal, monkeyp
                 await sync_to_async(services.submit)(principal=principal, data=png(), name=f"{number}.png")
                 while not await sync_to_async(over)():
                     await asyncio.sleep(0.01)
+            done = StageRun.objects.filter(stage="verdict", state="done")
+            assert await done.acount() == 3
     finally:
         await consumer.stop()
 

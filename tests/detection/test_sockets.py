@@ -228,6 +228,7 @@ class TestTheTimer:
             layer.groups.clear()
             while push.organisation_group(principal.organisation.pk) not in layer.groups:
                 await asyncio.sleep(0.01)
+            assert len(layer.groups[push.organisation_group(principal.organisation.pk)]) == 1
 
     async def test_an_error_of_the_database_sends_the_browser_to_connect_again(
         self, principal, cookie, submit, monkeypatch

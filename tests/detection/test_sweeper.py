@@ -108,3 +108,4 @@ def test_the_consumer_sweeps_when_it_starts(site):
     path = stray(site)
     with running_consumer("fast"):
         eventually(lambda: not path.exists())
+    assert not path.exists()

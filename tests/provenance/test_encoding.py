@@ -116,5 +116,7 @@ def test_a_cut_picture_contradicts():
 @given(st.binary(max_size=300))
 def test_any_bytes_are_survived(raw):
     for head in (b"\xff\xd8\xff\xdb", b"\xff\xd8\xff\xc0", b"\x89PNG\r\n\x1a\n", b"RIFF\0\0\0\0WEBP"):
-        encoding.read(head + raw, None)
-        jpegs.settings(head + raw)
+        found = encoding.read(head + raw, None)
+        assert all(each.source == Source.ENCODING and each.says == Says.INFO for each in found)
+        settings = jpegs.settings(head + raw)
+        assert settings is None or all(len(table) == 64 for table in settings.tables.values())

@@ -132,4 +132,6 @@ def test_a_plain_picture_says_nothing(form):
 def test_bad_and_odd_files_never_raise(name):
     maker = hostile.BROKEN[name][0] if name in hostile.BROKEN else hostile.ODD[name]
     found = provenance.examine(maker(), None, trust_dir=None)
-    json.dumps(asdict(found), allow_nan=False)
+    assert json.loads(json.dumps(asdict(found), allow_nan=False))["summary"] == found.summary
+    assert found.sentence
+    assert not any(each.signed or each.trusted for each in found.findings)
