@@ -28,12 +28,14 @@ from mlcore import registry
 from mlcore.augment import Augmentation, Robust, epoch_batches
 from mlcore.data import Dataset
 from mlcore.errors import DataError
+from mlcore.models import imagenet
 
 if TYPE_CHECKING:
     import keras
     import tensorflow as tf
 
 Progress = Callable[[int, float], None]  # (batches done, mean loss so far)
+IMAGENET = "imagenet"  # where pre-trained weights exist: efficientnet
 FIELDS = ("epoch", "loss", "accuracy", "val_loss", "val_accuracy", "learning_rate", "seconds")
 
 
@@ -52,7 +54,7 @@ class Recipe:
     patience: int = 6  # epochs without a better validation loss before stopping early
     seed: int = 0
     precision: str = "float32"  # or mixed_bfloat16, twice as fast where the CPU has it
-    start: str = ""  # the published model whose weights it begins with; "" from nothing
+    start: str = ""  # a published model whose weights it begins with, or IMAGENET; "" from nothing
     prune: float = 0.0  # share of the easier images that an epoch leaves out, see Run._plan
     unpruned_epochs: int = 2  # the last ones
     augmentation: Augmentation | Robust = field(default_factory=Augmentation)
@@ -74,6 +76,11 @@ RECIPES = {
     "cifake_resnet": Recipe(
         model="cifake_resnet", epochs=13, learning_rate=2e-3, weight_decay=0.02, plain_epochs=0,
         patience=1000, prune=0.65, unpruned_epochs=0, augmentation=Robust(),
+    ),
+    "efficientnet": Recipe(
+        model="efficientnet", epochs=14, learning_rate=2e-3, weight_decay=0.02, warmup_epochs=0.25,
+        plain_epochs=0, patience=1000, prune=0.65, unpruned_epochs=0, start=IMAGENET,
+        augmentation=Robust(degraded=0.35),
     ),
 }  # fmt: skip
 
@@ -121,6 +128,10 @@ class Run:
 
     def _begin_with(self, name: str) -> None:
         """Training on, in a new run, where one has ended: in a later session, on another machine."""
+        if name == IMAGENET:
+            imagenet.efficientnet_lite0(self.net)
+            self.average.set_weights(self.net.get_weights())
+            return
         weights = registry.load(name).get_weights()
         try:
             self.net.set_weights(weights)

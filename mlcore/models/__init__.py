@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from mlcore.models import cifake_resnet, paper_cnn
+from mlcore.models import cifake_resnet, efficientnet, paper_cnn
 
 if TYPE_CHECKING:
     import keras
 
 BUILDERS: dict[str, Callable[[], keras.Model]] = {
     "cifake_resnet": cifake_resnet.build,
+    "efficientnet": efficientnet.build,
     "paper_cnn": paper_cnn.build,
 }

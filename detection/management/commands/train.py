@@ -20,6 +20,9 @@ SUMMARIES = {
     "cifake_resnet": "A residual network at CIFAKE's native 32×32 pixels, trained to keep its answer when "
     "a picture is saved again, blurred or resized: the probability that a CIFAKE-like picture was made by "
     "a generator.",
+    "efficientnet": "EfficientNet-Lite0 without its last blocks, pre-trained on ImageNet and trained on to "
+    "keep its answer when a picture is saved again, blurred or resized: the probability that a CIFAKE-like "
+    "picture was made by a generator.",
     "paper_cnn": "The paper's CNN (three convolution blocks, one dense layer, one sigmoid) at 128×128 "
     "pixels: the probability that a CIFAKE-like picture was made by a generator.",
 }
@@ -78,10 +81,11 @@ class Command(BaseCommand):
 def _recipe(options: dict[str, Any]) -> training.Recipe:
     precision = options["precision"]
     chosen = {name: options[name] for name in ("epochs", "batch", "learning_rate") if options[name]}
+    if options["start_from"]:
+        chosen["start"] = options["start_from"]
     return replace(
         training.RECIPES[options["model"]],
         seed=options["seed"],
-        start=options["start_from"],
         precision=training.fast_precision() if precision == "auto" else precision,
         **chosen,
     )
