@@ -14,31 +14,62 @@ from django.core.exceptions import PermissionDenied
 from django.db.models import Model, QuerySet
 from django.http import Http404
 
-from accounts.models import Membership, Organisation, Role, User
+from accounts.models import ApiKey, Membership, Organisation, Role, User
 
 READ, WRITE, DELETE = "detections:read", "detections:write", "detections:delete"
-SETTINGS = "organisation:settings"
+MEMBERS_READ, MEMBERS_WRITE, OWN = "members:read", "members:write", "organisation:own"
+SETTINGS_READ, SETTINGS = "organisation:read", "organisation:settings"
+KEYS_READ, KEYS_WRITE = "keys:read", "keys:write"
+WEBHOOKS_READ, WEBHOOKS_WRITE = "webhooks:read", "webhooks:write"
+USAGE_READ, AUDIT_READ = "usage:read", "audit:read"
+
+PERMISSIONS: dict[str, str] = {
+    READ: "See images, results and the history",
+    WRITE: "Check images, ask for more explanations, try again",
+    DELETE: "Delete images with their results",
+    MEMBERS_READ: "See members and invitations",
+    MEMBERS_WRITE: "Invite people, change roles, remove members",
+    OWN: "Give the organisation to another owner, and make owners",
+    SETTINGS_READ: "See the organisation's settings",
+    SETTINGS: "Change the organisation's settings",
+    KEYS_READ: "See API keys",
+    KEYS_WRITE: "Make, change, rotate and revoke API keys",
+    WEBHOOKS_READ: "See webhooks and their deliveries",
+    WEBHOOKS_WRITE: "Make, change, test and delete webhooks",
+    USAGE_READ: "See what was used",
+    AUDIT_READ: "See who did what",
+}
+
+_READS = frozenset({READ, MEMBERS_READ, SETTINGS_READ, KEYS_READ, WEBHOOKS_READ, USAGE_READ, AUDIT_READ})
+_MEMBER = frozenset({READ, WRITE, DELETE, MEMBERS_READ, SETTINGS_READ, USAGE_READ})
 
 ALLOWED: dict[str, frozenset[str]] = {
-    Role.OWNER: frozenset({READ, WRITE, DELETE, SETTINGS}),
-    Role.ADMIN: frozenset({READ, WRITE, DELETE, SETTINGS}),
-    Role.MEMBER: frozenset({READ, WRITE, DELETE}),
-    Role.AUDITOR: frozenset({READ}),
+    Role.OWNER: frozenset(PERMISSIONS),
+    Role.ADMIN: frozenset(PERMISSIONS) - {OWN},
+    Role.MEMBER: _MEMBER,
+    Role.AUDITOR: _READS,
 }
+SCOPES = frozenset(PERMISSIONS) - {OWN}  # what a key may be given: never what only a person may do
 
 M = TypeVar("M", bound=Model)
 
 
 @dataclass(frozen=True)
 class Principal:
-    """Somebody acting within one organisation."""
+    """Somebody acting within one organisation: a person (``user``), or a program (``key``)."""
 
-    user: User
+    user: User | None
     organisation: Organisation
     role: str
+    key: ApiKey | None = None
 
     def may(self, permission: str) -> bool:
+        if self.key is not None:
+            return permission in SCOPES and permission in self.key.scopes
         return permission in ALLOWED.get(self.role, frozenset())
+
+    def __str__(self) -> str:
+        return str(self.user) if self.key is None else f"API key {self.key}"
 
 
 def principal_for(user: User | AnonymousUser, slug: str) -> Principal:
@@ -60,6 +91,11 @@ def principal_for(user: User | AnonymousUser, slug: str) -> Principal:
     return Principal(membership.user, membership.organisation, membership.role)
 
 
+def principal_of_key(key: ApiKey) -> Principal:
+    """The program as itself, in the organisation that its key belongs to."""
+    return Principal(None, key.organisation, "key", key)
+
+
 def home_organisation(user: User) -> Organisation | None:
     """Where a person lands after signing in: the organisation joined first."""
     membership = user.memberships.select_related("organisation").order_by("created_at", "pk").first()
@@ -67,9 +103,10 @@ def home_organisation(user: User) -> Organisation | None:
 
 
 def require(principal: Principal, permission: str) -> None:
-    """Raises PermissionDenied if the principal's role does not carry the permission."""
+    """Raises PermissionDenied if the principal's role, or key, does not carry the permission."""
     if not principal.may(permission):
-        raise PermissionDenied(f"Your role ({principal.role}) does not allow this.")
+        holder = "This key's scopes do" if principal.key else f"Your role ({principal.role}) does"
+        raise PermissionDenied(f"{holder} not allow this.")
 
 
 def scope(principal: Principal, queryset: QuerySet[M], permission: str = READ) -> QuerySet[M]:

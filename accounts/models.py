@@ -7,6 +7,17 @@ from typing import Any, ClassVar
 
 from django.contrib.auth.models import AbstractUser, BaseUserManager
 from django.db import models, transaction
+from django.utils import timezone
+from knox.models import AbstractAuthToken
+
+
+def random_path(instance: models.Model, filename: str) -> str:
+    """A random name in one of 256 folders: nothing of the sender's name reaches the disk.
+
+    A second level of folders would have to be made for nearly every file: a tenth of a save.
+    """
+    name = uuid.uuid4().hex
+    return f"{name[:2]}/{name}"
 
 
 class UserManager(BaseUserManager["User"]):
@@ -79,6 +90,12 @@ class Organisation(models.Model):
     name = models.CharField(max_length=120)
     slug = models.SlugField(max_length=60, unique=True)
     error_rate = models.CharField(max_length=6, choices=ErrorRate, default=ErrorRate.USUAL)
+    logo = models.FileField(upload_to=random_path, blank=True)
+    time_zone = models.CharField(max_length=60, default="UTC")
+    # Days after which they go; None keeps them. Files may go before their records.
+    keep_files_days = models.PositiveIntegerField(null=True, blank=True)
+    keep_records_days = models.PositiveIntegerField(null=True, blank=True)
+    require_mfa = models.BooleanField(default=False)
     created_at = models.DateTimeField(auto_now_add=True)
     members = models.ManyToManyField(User, through="Membership", related_name="organisations")
 
@@ -106,3 +123,99 @@ class Membership(models.Model):
 
     def __str__(self) -> str:
         return f"{self.user} as {self.role} of {self.organisation}"
+
+
+class Invitation(models.Model):
+    """An e-mail with a link that makes its reader a member, once. Only the link's hash is kept."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    organisation = models.ForeignKey(Organisation, models.CASCADE, related_name="invitations")
+    email = models.EmailField()
+    role = models.CharField(max_length=10, choices=Role, default=Role.MEMBER)
+    token_hash = models.CharField(max_length=64, unique=True)  # SHA-256; a resend replaces it
+    invited_by = models.ForeignKey(User, models.SET_NULL, null=True, related_name="+")
+    created_at = models.DateTimeField(default=timezone.now)
+    sent_at = models.DateTimeField(default=timezone.now)
+    expires_at = models.DateTimeField()
+    accepted_at = models.DateTimeField(null=True)
+    accepted_by = models.ForeignKey(User, models.SET_NULL, null=True, related_name="+")
+    revoked_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["organisation", "email"],
+                condition=models.Q(accepted_at=None, revoked_at=None),
+                name="one_open_invitation_each",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.email} to {self.organisation}"
+
+
+class JoinDomain(models.Model):
+    """Who has a confirmed e-mail address at this domain may join by themselves."""
+
+    organisation = models.ForeignKey(Organisation, models.CASCADE, related_name="join_domains")
+    domain = models.CharField(max_length=253, unique=True)  # in small letters
+    role = models.CharField(max_length=10, choices=Role, default=Role.MEMBER)
+    created_at = models.DateTimeField(default=timezone.now)
+
+    def __str__(self) -> str:
+        return self.domain
+
+
+class ApiKey(models.Model):
+    """A program that acts for an organisation, as itself: the record names it, not its maker.
+
+    Its secrets are rows of their own, so that an old one can go on working while programs change
+    to the new one. A revoked key stays, for the record's sake.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    organisation = models.ForeignKey(Organisation, models.CASCADE, related_name="api_keys")
+    name = models.CharField(max_length=80)
+    scopes = models.JSONField(default=list)  # permissions of accounts.access
+    addresses = models.JSONField(default=list)  # networks that may use it, as in 192.0.2.0/24; none: all
+    per_minute = models.PositiveIntegerField(default=120)  # requests
+    per_month = models.PositiveIntegerField(null=True, blank=True)  # images; None: no limit
+    created_by = models.ForeignKey(User, models.SET_NULL, null=True, related_name="+")
+    created_at = models.DateTimeField(default=timezone.now)
+    last_used_at = models.DateTimeField(null=True)
+    revoked_at = models.DateTimeField(null=True)
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class KeySecret(AbstractAuthToken):
+    """One secret of a key: hashed, with the prefix by which people tell it (``token_key``)."""
+
+    user = None
+    key = models.ForeignKey(ApiKey, models.CASCADE, related_name="secrets")
+
+    def __str__(self) -> str:
+        return f"{self.token_key}… of {self.key}"
+
+
+class Usage(models.Model):
+    """What was used on one day (UTC): by a key, or by people together (``key`` None)."""
+
+    organisation = models.ForeignKey(Organisation, models.CASCADE, related_name="usage")
+    key = models.ForeignKey(ApiKey, models.CASCADE, null=True, related_name="usage")
+    day = models.DateField()
+    requests = models.PositiveIntegerField(default=0)
+    images = models.PositiveIntegerField(default=0)
+    refused = models.PositiveIntegerField(default=0)  # over a limit
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["key", "day"], name="one_usage_a_key_and_day"),
+            models.UniqueConstraint(
+                fields=["organisation", "day"], condition=models.Q(key=None), name="one_usage_of_people_a_day"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.organisation} on {self.day}"

@@ -20,7 +20,7 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 from django.urls import Resolver404, resolve
 
-from detection.requests import wants_json
+from accounts.requests import wants_json
 
 MIB = 1024 * 1024
 EXCEEDED = "cifake.exceeded"  # in the scope of a request without its body: the limit, in bytes

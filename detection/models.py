@@ -9,16 +9,7 @@ from django.conf import settings
 from django.db import models
 from django.utils import timezone
 
-from accounts.models import Organisation
-
-
-def random_path(instance: models.Model, filename: str) -> str:
-    """A random name in one of 256 folders: nothing of the sender's name reaches the disk.
-
-    A second level of folders would have to be made for nearly every file: a tenth of a save.
-    """
-    name = uuid.uuid4().hex
-    return f"{name[:2]}/{name}"
+from accounts.models import ApiKey, Organisation, random_path
 
 
 class Detection(models.Model):
@@ -34,6 +25,11 @@ class Detection(models.Model):
     submitted_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="detections"
     )
+    submitted_key = models.ForeignKey(ApiKey, models.SET_NULL, null=True, related_name="detections")
+    batch = models.ForeignKey("Batch", models.SET_NULL, null=True, related_name="detections")
+    reference = models.CharField(max_length=200, blank=True)  # the client's own name for it
+    metadata = models.JSONField(default=dict)  # the client's own facts
+    source_url = models.TextField(blank=True)  # where it was fetched from
     name = models.CharField(max_length=255)
     original = models.FileField(upload_to=random_path)
     preview = models.FileField(upload_to=random_path)  # upright, browser-readable, ≤ 1600 px
@@ -60,6 +56,7 @@ class Detection(models.Model):
         indexes = [
             models.Index(fields=["organisation", "-created_at", "id"], name="detection_newest"),
             models.Index(fields=["organisation", "verdict", "-created_at"], name="detection_by_verdict"),
+            models.Index(fields=["organisation", "reference"], name="detection_by_reference"),
         ]
 
     def __str__(self) -> str:
@@ -136,3 +133,138 @@ class Activation(models.Model):
 
     def __str__(self) -> str:
         return f"{self.name} {self.version}"
+
+
+class IdempotentRequest(models.Model):
+    """What was answered to a request that may come again (Idempotency-Key), kept for a day.
+
+    The row is made before the work: of many requests with one key the unique index lets one through.
+    """
+
+    key = models.ForeignKey(ApiKey, models.CASCADE, related_name="+")
+    value = models.CharField(max_length=255)
+    fingerprint = models.CharField(max_length=64)  # SHA-256 of method, path and body
+    status = models.PositiveSmallIntegerField(null=True)  # None: still at work
+    body = models.JSONField(null=True)
+    headers = models.JSONField(default=dict)
+    created_at = models.DateTimeField(default=timezone.now, db_index=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["key", "value"], name="one_answer_each")]
+
+    def __str__(self) -> str:
+        return self.value
+
+
+class Batch(models.Model):
+    """Many images in one order: a zip or a list of addresses."""
+
+    class State(models.TextChoices):
+        QUEUED = "queued"
+        RUNNING = "running"
+        DONE = "done"
+        CANCELLED = "cancelled"
+        FAILED = "failed"
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    organisation = models.ForeignKey(Organisation, models.CASCADE, related_name="batches")
+    submitted_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="batches"
+    )
+    submitted_key = models.ForeignKey(ApiKey, models.SET_NULL, null=True, related_name="batches")
+    reference = models.CharField(max_length=200, blank=True)
+    archive = models.FileField(upload_to=random_path, blank=True)  # the zip, until its entries are in
+    state = models.CharField(max_length=10, choices=State, default=State.QUEUED)
+    total = models.PositiveIntegerField(default=0)  # entries
+    error = models.TextField(blank=True)
+    created_at = models.DateTimeField(default=timezone.now)
+    finished_at = models.DateTimeField(null=True)
+
+    class Meta:
+        indexes = [models.Index(fields=["organisation", "-created_at"], name="batch_newest")]
+
+    def __str__(self) -> str:
+        return self.reference or str(self.pk)
+
+
+class BatchEntry(models.Model):
+    """One image of a batch: a leased row like a StageRun, until it is a Detection or refused."""
+
+    class State(models.TextChoices):
+        QUEUED = "queued"
+        RUNNING = "running"
+        ACCEPTED = "accepted"
+        REFUSED = "refused"
+        CANCELLED = "cancelled"
+
+    batch = models.ForeignKey(Batch, models.CASCADE, related_name="entries")
+    number = models.PositiveIntegerField()
+    name = models.TextField()  # within the zip, or the address
+    is_url = models.BooleanField(default=False)
+    state = models.CharField(max_length=10, choices=State, default=State.QUEUED)
+    detection = models.OneToOneField(Detection, models.SET_NULL, null=True, related_name="entry")
+    error_code = models.CharField(max_length=60, blank=True)
+    error_detail = models.TextField(blank=True)
+    attempts = models.PositiveSmallIntegerField(default=0)
+    due_at = models.DateTimeField(default=timezone.now)
+    token = models.UUIDField(null=True)
+    lease_until = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["batch", "number"], name="one_entry_a_number")]
+        indexes = [models.Index(fields=["state", "due_at"], name="batchentry_due")]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Webhook(models.Model):
+    """An address that is told what happens, and the secret by which it knows that we tell it."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    organisation = models.ForeignKey(Organisation, models.CASCADE, related_name="webhooks")
+    url = models.TextField()
+    description = models.CharField(max_length=200, blank=True)
+    events = models.JSONField(default=list)
+    secret = models.CharField(max_length=120)  # whsec_…, see standardwebhooks.com
+    old_secret = models.CharField(max_length=120, blank=True)  # signs as well until old_secret_until
+    old_secret_until = models.DateTimeField(null=True)
+    active = models.BooleanField(default=True)
+    created_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+")
+    created_at = models.DateTimeField(default=timezone.now)
+
+    def __str__(self) -> str:
+        return self.url
+
+
+class Delivery(models.Model):
+    """One event on its way to one webhook: a leased row like a StageRun."""
+
+    class State(models.TextChoices):
+        QUEUED = "queued"
+        RUNNING = "running"
+        DELIVERED = "delivered"
+        DEAD = "dead"
+
+    webhook = models.ForeignKey(Webhook, models.CASCADE, related_name="deliveries")
+    event_id = models.CharField(max_length=40)  # webhook-id: the same for every try and every replay
+    event = models.CharField(max_length=40)
+    body = models.TextField()  # as sent, and signed
+    state = models.CharField(max_length=10, choices=State, default=State.QUEUED)
+    attempts = models.PositiveSmallIntegerField(default=0)
+    created_at = models.DateTimeField(default=timezone.now)
+    due_at = models.DateTimeField(default=timezone.now)
+    token = models.UUIDField(null=True)
+    lease_until = models.DateTimeField(null=True)
+    finished_at = models.DateTimeField(null=True)
+    log = models.JSONField(default=list)  # the last tries: time, status, ms, start of the answer, error
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["webhook", "event_id"], name="one_delivery_each")]
+        indexes = [
+            models.Index(fields=["state", "due_at"], name="delivery_due"),
+            models.Index(fields=["webhook", "-created_at"], name="delivery_newest"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.event} to {self.webhook_id}"

@@ -65,6 +65,6 @@ def whole(principal: Principal) -> QuerySet[Detection]:
     """All that ``state`` needs, in three queries whatever the number of detections."""
     return (
         access.scope(principal, Detection.objects.all())
-        .select_related("organisation", "submitted_by")
+        .select_related("organisation", "submitted_by", "submitted_key")
         .prefetch_related("artefacts", "stage_runs")
     )

@@ -34,6 +34,7 @@ def submit(*, principal: Principal, data: bytes | IO[bytes], name: str) -> Detec
     detection = Detection(
         organisation=principal.organisation,
         submitted_by=principal.user,
+        submitted_key=principal.key,
         name=intake.name,
         facts=intake.facts,
         sha256=intake.sha256,

@@ -25,7 +25,7 @@ def state(detection: Detection) -> dict[str, Any]:
         "name": detection.name,
         "organisation": detection.organisation.slug,
         "created_at": detection.created_at.isoformat(),
-        "submitted_by": str(detection.submitted_by) if detection.submitted_by else "",
+        "submitted_by": str(detection.submitted_by or detection.submitted_key or ""),
         "url": reverse("detection_detail", args=_place(detection)),
         "status": status(detection, runs),
         **_verdict(detection, failed),

@@ -15,7 +15,7 @@ from django.utils import timezone
 logger = logging.getLogger(__name__)
 
 GRACE = timedelta(days=1)  # rows follow their files within seconds; a day forgives all clocks
-OURS = re.compile(r"[0-9a-f]{2}/[0-9a-f]{32}")  # see detection.models.random_path
+OURS = re.compile(r"[0-9a-f]{2}/[0-9a-f]{32}")  # see accounts.models.random_path
 DIGITS = "0123456789abcdef"
 
 

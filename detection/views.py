@@ -19,10 +19,11 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from accounts.access import DELETE, SETTINGS, WRITE, Principal, require
 from accounts.forms import ErrorRateForm
 from accounts.models import ErrorRate
+from accounts.requests import for_members, wants_json
 from accounts.services import choose_error_rate
 from detection import model_pages, selectors, services
 from detection.early import early_checks
-from detection.requests import UploadRefused, for_members, uploaded, wants_json
+from detection.requests import UploadRefused, uploaded
 from mlcore.errors import ImageRefused
 from mlcore.imaging import ACCEPTED
 

@@ -8,7 +8,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
 from accounts.access import DELETE, Principal
-from detection.requests import for_members
+from accounts.requests import for_members
 from detection.selectors import state
 from detection.wording import VERDICT_WORDS
 from history import selectors
