@@ -194,6 +194,9 @@ class KeySecret(AbstractAuthToken):
 
     user = None
     key = models.ForeignKey(ApiKey, models.CASCADE, related_name="secrets")
+    # Who saw it, for it is never worth more than they are: it rests while they are no member, and
+    # goes with their account. None: made by whoever runs the machine.
+    made_by = models.ForeignKey(User, models.CASCADE, null=True, related_name="+")
 
     def __str__(self) -> str:
         return f"{self.token_key}… of {self.key}"
