@@ -230,6 +230,8 @@ class Webhook(models.Model):
     old_secret = models.CharField(max_length=120, blank=True)  # signs as well until old_secret_until
     old_secret_until = models.DateTimeField(null=True)
     active = models.BooleanField(default=True)
+    failing_since = models.DateTimeField(null=True)  # the first failed try since the last success
+    off_reason = models.CharField(max_length=200, blank=True)  # why the site itself switched it off
     created_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+")
     created_at = models.DateTimeField(default=timezone.now)
 
@@ -251,18 +253,19 @@ class Delivery(models.Model):
     event = models.CharField(max_length=40)
     body = models.TextField()  # as sent, and signed
     state = models.CharField(max_length=10, choices=State, default=State.QUEUED)
-    attempts = models.PositiveSmallIntegerField(default=0)
+    attempts = models.PositiveSmallIntegerField(default=0)  # tries that came to an end
     created_at = models.DateTimeField(default=timezone.now)
     due_at = models.DateTimeField(default=timezone.now)
     token = models.UUIDField(null=True)
     lease_until = models.DateTimeField(null=True)
-    finished_at = models.DateTimeField(null=True)
+    finished_at = models.DateTimeField(null=True, db_index=True)
     log = models.JSONField(default=list)  # the last tries: time, status, ms, start of the answer, error
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["webhook", "event_id"], name="one_delivery_each")]
         indexes = [
             models.Index(fields=["state", "due_at"], name="delivery_due"),
+            models.Index(fields=["webhook", "state", "due_at"], name="delivery_due_of_webhook"),
             models.Index(fields=["webhook", "-created_at"], name="delivery_newest"),
         ]
 
