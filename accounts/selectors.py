@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 from django.contrib.auth.models import AnonymousUser
+from django.db.models import Case, IntegerField, QuerySet, Value, When
+from django.shortcuts import get_object_or_404
 
-from accounts.models import Membership, User
+from accounts import access
+from accounts.access import MEMBERS_READ, Principal
+from accounts.models import Invitation, KeySecret, Membership, User
+from accounts.roles import RANK
 
 
 def memberships_of(user: User | AnonymousUser) -> list[Membership]:
@@ -12,3 +17,41 @@ def memberships_of(user: User | AnonymousUser) -> list[Membership]:
     if not user.is_authenticated:
         return []
     return list(user.memberships.select_related("organisation").order_by("created_at", "pk"))
+
+
+def members(principal: Principal) -> QuerySet[Membership]:
+    """The organisation's members with their accounts: owners first, then by name.
+
+    Raises:
+        PermissionDenied: the principal may not see members.
+    """
+    rank = Case(
+        *(When(role=role, then=Value(rank)) for role, rank in RANK.items()), output_field=IntegerField()
+    )
+    mine = access.scope(principal, Membership.objects.select_related("user"), MEMBERS_READ)
+    return mine.order_by(rank, "user__name", "user__email")
+
+
+def member(principal: Principal, pk: int) -> Membership:
+    """Raises Http404 for another organisation's, as for none."""
+    return get_object_or_404(members(principal), pk=pk)
+
+
+def open_invitations(principal: Principal) -> QuerySet[Invitation]:
+    """Neither accepted nor withdrawn, the latest sent first; expired ones too, to be sent again."""
+    mine = access.scope(principal, Invitation.objects.select_related("invited_by"), MEMBERS_READ)
+    return mine.filter(accepted_at=None, revoked_at=None).order_by("-sent_at", "pk")
+
+
+def keys_resting_on(membership: Membership) -> list[str]:
+    """Names of the API keys of which a value works only while this person is a member."""
+    secrets = KeySecret.objects.filter(
+        made_by=membership.user_id, key__organisation=membership.organisation_id, key__revoked_at=None
+    )
+    return list(secrets.order_by("key__name").values_list("key__name", flat=True).distinct())
+
+
+def invitations_resting_on(membership: Membership) -> int:
+    """How many open invitations this person has sent: they go when the person does."""
+    sent = Invitation.objects.filter(organisation=membership.organisation_id, invited_by=membership.user_id)
+    return sent.filter(accepted_at=None, revoked_at=None).count()
