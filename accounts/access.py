@@ -15,6 +15,7 @@ from django.db.models import Model, QuerySet
 from django.http import Http404
 
 from accounts.models import ApiKey, Membership, Organisation, Role, User
+from accounts.second_factor import has_second_factor
 
 READ, WRITE, DELETE = "detections:read", "detections:write", "detections:delete"
 MEMBERS_READ, MEMBERS_WRITE, OWN = "members:read", "members:write", "organisation:own"
@@ -54,6 +55,14 @@ SCOPES = frozenset(PERMISSIONS) - {OWN}  # what a key may be given: never what o
 M = TypeVar("M", bound=Model)
 
 
+class MfaRequired(PermissionDenied):
+    """A member, but without the second factor that the organisation asks of its members."""
+
+    def __init__(self, organisation: Organisation) -> None:
+        super().__init__(f"{organisation} asks its members for a second step when they sign in.")
+        self.organisation = organisation
+
+
 @dataclass(frozen=True)
 class Principal:
     """Somebody acting within one organisation: a person (``user``), or a program (``key``)."""
@@ -77,6 +86,7 @@ def principal_for(user: User | AnonymousUser, slug: str) -> Principal:
 
     Raises:
         Http404: no such organisation, or none of this person's: an outsider cannot tell.
+        MfaRequired: the organisation asks for a second factor, and this person has none.
     """
     if not user.is_authenticated:
         raise Http404
@@ -88,6 +98,8 @@ def principal_for(user: User | AnonymousUser, slug: str) -> Principal:
     )
     if membership is None:
         raise Http404
+    if membership.organisation.require_mfa and not has_second_factor(membership.user):
+        raise MfaRequired(membership.organisation)
     return Principal(membership.user, membership.organisation, membership.role)
 
 

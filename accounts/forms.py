@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from allauth.account.forms import SignupForm as AllauthSignupForm
+from allauth.mfa.webauthn.forms import AddWebAuthnForm
 from django import forms
 
 from accounts.models import ErrorRate, User
@@ -26,6 +27,20 @@ class SignupForm(AllauthSignupForm):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.order_fields(self.field_order)
+
+
+class AddPasskeyForm(AddWebAuthnForm):
+    """allauth's form, in plain words. Whatever can sign in by itself is a passkey; else a second step."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["name"].label = "Name"
+        self.fields["name"].help_text = "So that you can tell it from others: “Work laptop”, for example."
+        alone = self.fields["passwordless"]
+        alone.label, alone.initial = "Sign in with it alone, without the password", True
+        alone.help_text = (
+            "It then asks for your fingerprint, face or PIN. Clear this for a simple security key."
+        )
 
 
 class ErrorRateForm(forms.Form):

@@ -5,18 +5,28 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import wraps
 from typing import Concatenate, ParamSpec
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponseBase, JsonResponse
+from django.shortcuts import render
+from django.urls import reverse
+from django.utils import timezone
 from django.utils.cache import patch_vary_headers
 
-from accounts.access import Principal, principal_for
+from accounts.access import MfaRequired, Principal, principal_for
+from accounts.models import Organisation
 
 SIGNED_OUT = "You are signed out. Sign in again, then choose the files again."
 NOT_ALLOWED = (
     "Your role in this organisation does not allow this. Ask an owner to do it or to change your role."
 )
+SECOND_FACTOR_NEEDED = (
+    "This organisation asks its members for a second step when they sign in. Open its page in a "
+    "browser and set one up, then try again."
+)
+RETURN_TO = "second_factor_return"  # session key: the page that was asked for before the set-up
 
 P = ParamSpec("P")
 Inner = Callable[Concatenate[HttpRequest, Principal, P], HttpResponseBase]
@@ -28,18 +38,20 @@ def wants_json(request: HttpRequest) -> bool:
 
 
 def for_members(view: Inner[P]) -> Outer[P]:
-    """Hands the view a ``Principal`` of the organisation in the URL.
+    """Hands the view a ``Principal`` of the organisation in the URL, and shows times in its time zone.
 
-    Strangers are sent to sign in; outsiders get 404; a script gets JSON where a person gets a page.
+    Strangers are sent to sign in; outsiders get 404; members who lack the second factor that is
+    asked of them are led to it; a script gets JSON where a person gets a page.
     """
 
     @wraps(view)
     def inner(request: HttpRequest, organisation: str, *args: P.args, **kwargs: P.kwargs) -> HttpResponseBase:
         if not request.user.is_authenticated:
             return _sign_in(request)
-        principal = principal_for(request.user, organisation)
         try:
-            response = view(request, principal, *args, **kwargs)
+            response = _within(view, request, organisation, *args, **kwargs)
+        except MfaRequired as needed:
+            response = _ask_for_second_factor(request, needed.organisation)
         except PermissionDenied:
             if not wants_json(request):
                 raise
@@ -48,6 +60,36 @@ def for_members(view: Inner[P]) -> Outer[P]:
         return response
 
     return inner
+
+
+def _within(
+    view: Inner[P], request: HttpRequest, slug: str, *args: P.args, **kwargs: P.kwargs
+) -> HttpResponseBase:
+    principal = principal_for(request.user, slug)
+    request.session.pop(RETURN_TO, None)
+    with timezone.override(zone_of(principal.organisation)):
+        return view(request, principal, *args, **kwargs)
+
+
+def zone_of(organisation: Organisation) -> ZoneInfo:
+    """Its time zone; UTC where this machine's time zone data no longer know the name."""
+    try:
+        return ZoneInfo(organisation.time_zone)
+    except (ZoneInfoNotFoundError, ValueError):
+        return ZoneInfo("UTC")
+
+
+def _ask_for_second_factor(request: HttpRequest, organisation: Organisation) -> HttpResponseBase:
+    """Instead of any page: what is asked for, why, and the way there and back."""
+    if wants_json(request):
+        return JsonResponse({"detail": SECOND_FACTOR_NEEDED}, status=403)
+    if request.method == "GET" and "text/html" in request.headers.get("Accept", "text/html"):  # no picture
+        request.session[RETURN_TO] = request.get_full_path()
+    else:
+        request.session.setdefault(RETURN_TO, reverse("check", args=[organisation.slug]))
+    unconfirmed = request.user.emailaddress_set.filter(verified=False).exists()
+    context = {"asking": organisation, "unconfirmed": unconfirmed}
+    return render(request, "account/second_factor_needed.html", context, status=403)
 
 
 def _sign_in(request: HttpRequest) -> HttpResponseBase:

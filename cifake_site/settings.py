@@ -16,6 +16,8 @@ from typing import Any
 import dj_database_url
 from django.core.management.utils import get_random_secret_key
 
+from cifake_site import openapi_settings
+
 BASE_DIR = Path(__file__).resolve().parent.parent
 
 
@@ -69,6 +71,8 @@ INSTALLED_APPS = [
     "allauth",
     "allauth.account",
     "allauth.mfa",
+    "allauth.socialaccount",
+    "allauth.socialaccount.providers.openid_connect",
     "allauth.usersessions",
     "accounts",
     "detection",
@@ -189,6 +193,30 @@ ACCOUNT_RATE_LIMITS = {
 ALLAUTH_TRUSTED_PROXY_COUNT = int(os.environ.get("TRUSTED_PROXIES", env_bool("HTTPS", False)))
 MFA_TOTP_ISSUER = "CIFAKE"
 MFA_TOTP_TOLERANCE = 1  # one step, for phones whose clock is off (RFC 6238, 5.2)
+MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
+MFA_PASSKEY_LOGIN_ENABLED = True
+MFA_ADAPTER = "accounts.adapter.MFAAdapter"
+MFA_FORMS = {"add_webauthn": "accounts.forms.AddPasskeyForm"}
+
+# Single sign-on through one OpenID provider; off without OIDC_ISSUER. See docs/sign-in.md.
+OIDC_ISSUER = os.environ.get("OIDC_ISSUER", "").rstrip("/")
+SOCIALACCOUNT_ADAPTER = "accounts.adapter.SocialAccountAdapter"
+# Who the provider says is ada@herald.example is let into that account, if the provider has verified it.
+SOCIALACCOUNT_EMAIL_AUTHENTICATION = SOCIALACCOUNT_EMAIL_AUTHENTICATION_AUTO_CONNECT = True
+SOCIALACCOUNT_PROVIDERS: dict[str, Any] = {}
+if OIDC_ISSUER:
+    SOCIALACCOUNT_PROVIDERS["openid_connect"] = {
+        "OAUTH_PKCE_ENABLED": True,
+        "APPS": [
+            {
+                "provider_id": "sso",
+                "name": os.environ.get("OIDC_NAME", "your organisation’s account"),
+                "client_id": os.environ.get("OIDC_CLIENT_ID", ""),
+                "secret": os.environ.get("OIDC_CLIENT_SECRET", ""),
+                "settings": {"server_url": OIDC_ISSUER, "issuer": OIDC_ISSUER},
+            }
+        ],
+    }
 
 # Mail is written to files unless a server is named, so nothing gets lost in a log.
 EMAIL_HOST = os.environ.get("EMAIL_HOST", "")
@@ -243,14 +271,35 @@ LEASE_SECONDS = float(os.environ.get("LEASE_SECONDS", "60"))
 STAGE_TIMEOUT_SECONDS = float(os.environ.get("STAGE_TIMEOUT_SECONDS", "120"))
 RETRY_SECONDS = float(os.environ.get("RETRY_SECONDS", "1"))  # doubles with each attempt
 
+# --- What is asked of other servers: images by address, webhooks (detection.remote) ---
+
+# DANGER: lets every member, and every API key, make this server ask machines that only it can reach, on
+# its own host too. For sites within a network whose members are all trusted. Metadata services of clouds
+# stay out of reach.
+REMOTE_ALLOW_PRIVATE = env_bool("REMOTE_ALLOW_PRIVATE", False)
+REMOTE_PORTS = frozenset(int(port) for port in env_list("REMOTE_PORTS"))  # beside 80 and 443
+REMOTE_SECONDS = float(os.environ.get("REMOTE_SECONDS", "30"))  # for one image, redirects included
+
+WEBHOOK_RETRY_FACTOR = float(os.environ.get("WEBHOOK_RETRY_FACTOR", "1"))  # of detection.deliveries.PAUSES
+# As in https://cifake.example.org: for links in what is sent from the background, webhooks and their mail.
+SITE_URL = os.environ.get("SITE_URL", "").rstrip("/")
+
 # Secrets of API keys: a prefix by which secret scanners tell them, and no other way in.
 KNOX_TOKEN_MODEL = "accounts.KeySecret"
 REST_KNOX = {"TOKEN_PREFIX": "cfk_", "AUTH_HEADER_PREFIX": "Bearer", "TOKEN_TTL": None}
 REST_FRAMEWORK = {
-    "DEFAULT_AUTHENTICATION_CLASSES": ["rest_framework.authentication.SessionAuthentication"],
-    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+    # Keys alone: a browser's session is no way into the API, so there is no CSRF to fear.
+    "DEFAULT_AUTHENTICATION_CLASSES": ["accounts.authentication.KeyAuthentication"],
+    "DEFAULT_PERMISSION_CLASSES": ["accounts.api_defaults.Allowed"],
+    "DEFAULT_PARSER_CLASSES": ["accounts.api_defaults.JsonParser", "rest_framework.parsers.MultiPartParser"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_PAGINATION_CLASS": "accounts.api_base.Pages",
+    "DEFAULT_METADATA_CLASS": None,  # OPTIONS: the schema tells more
+    "EXCEPTION_HANDLER": "cifake_site.problems.exception_handler",
+    "URL_FORMAT_OVERRIDE": None,
+    "DEFAULT_SCHEMA_CLASS": "cifake_site.openapi.ApiSchema",
 }
+SPECTACULAR_SETTINGS = openapi_settings.SETTINGS
 
 UNFOLD = {"SITE_TITLE": "CIFAKE", "SITE_HEADER": "CIFAKE", "SITE_SUBHEADER": "Platform admin"}
 

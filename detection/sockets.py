@@ -22,6 +22,7 @@ from channels.generic.websocket import AsyncWebsocketConsumer
 from django.conf import settings
 from django.contrib.auth import HASH_SESSION_KEY, SESSION_KEY
 from django.contrib.auth.models import AnonymousUser
+from django.core.exceptions import PermissionDenied
 from django.http import Http404
 from django.utils.crypto import constant_time_compare
 
@@ -34,7 +35,7 @@ from detection.watching import Message, Watch, asked_ids
 logger = logging.getLogger(__name__)
 
 REREAD_SECONDS = 2.0
-NO_LONGER_YOURS = 4404  # close code: signed out, no member any more, or no such organisation
+NO_LONGER_YOURS = 4404  # close code: signed out, no member (any more), or without the second factor asked for
 CONNECT_AGAIN = 1011  # close code of RFC 6455: an error here; browsers come back and ask for all anew
 
 
@@ -54,7 +55,7 @@ class DetectionConsumer(AsyncWebsocketConsumer):
             self.watch, self.group = Watch(principal, path.get("pk")), self._group(principal)
             await self._join()
             missed = await _read(self.watch.start)
-        except Http404:
+        except (Http404, PermissionDenied):  # the latter: no second factor where one is asked for
             await self._leave()
             await self.close(NO_LONGER_YOURS)
             return
@@ -119,7 +120,7 @@ class DetectionConsumer(AsyncWebsocketConsumer):
         """A person who leaves the organisation or signs out hears nothing more of it."""
         try:
             self.watch.principal = await _read(self._admit)
-        except Http404:
+        except (Http404, PermissionDenied):
             await self.close(NO_LONGER_YOURS)
             return False
         return True
