@@ -1,0 +1,28 @@
+// Swagger UI on the API's description. It asks nobody but this server.
+"use strict";
+
+(() => {
+  const place = document.getElementById("api-docs");
+  SwaggerUIBundle({
+    url: place.dataset.schema,
+    domNode: place,
+    presets: [SwaggerUIBundle.presets.apis],
+    layout: "BaseLayout",
+    deepLinking: true,
+    validatorUrl: null,
+    defaultModelsExpandDepth: 0,
+    docExpansion: "list",
+    persistAuthorization: false, // a key is not left behind in the browser
+  });
+
+  // Swagger UI has a dark dress of its own; the theme is ours (base.js).
+  const root = document.documentElement;
+  const dark = window.matchMedia("(prefers-color-scheme: dark)");
+  const dress = () => {
+    const theme = root.dataset.theme || (dark.matches ? "dark" : "light");
+    root.classList.toggle("dark-mode", theme === "dark");
+  };
+  dark.addEventListener("change", dress);
+  new MutationObserver(dress).observe(root, { attributeFilter: ["data-theme"] });
+  dress();
+})();
