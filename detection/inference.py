@@ -15,6 +15,7 @@ from channels.db import database_sync_to_async
 from channels.layers import get_channel_layer
 
 from detection import sweeper
+from detection.delivery_worker import DeliveryWorker
 from detection.lane import Lane
 from detection.push import INFERENCE_GROUP
 from detection.stages import EXPLAIN, FAST, SLOW
@@ -35,6 +36,7 @@ class InferenceConsumer:
 
     def __init__(self, lanes: Sequence[str] = LANES) -> None:
         self.lanes = [Lane(name) for name in LANES if name in lanes]
+        self.deliveries = DeliveryWorker()
         self._stopping = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
         self._others: list[asyncio.Task[None]] = []
@@ -42,6 +44,7 @@ class InferenceConsumer:
     async def start(self) -> None:
         """Returns at once; models load in the background, those of the fast lane first."""
         self._others = [asyncio.create_task(each) for each in (self._listen(), self._sweep())]
+        self._tasks.append(asyncio.create_task(self.deliveries.run()))
         before: asyncio.Event | None = None
         for place, lane in enumerate(self.lanes):
             self._tasks.append(asyncio.create_task(self._run(place, before)))
@@ -50,6 +53,7 @@ class InferenceConsumer:
     async def stop(self) -> None:
         """Ends cleanly: batches at work are finished or, after a while, given back."""
         self._stopping.set()
+        self.deliveries.stop()
         for lane in self.lanes:
             lane.stop()
         _, late = await asyncio.wait(self._tasks, timeout=STOP_SECONDS) if self._tasks else ((), ())
@@ -124,5 +128,6 @@ class InferenceConsumer:
                 await layer.group_discard(INFERENCE_GROUP, channel)
 
     def _wake(self) -> None:
+        self.deliveries.wake()
         for lane in self.lanes:
             lane.wake()

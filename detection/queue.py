@@ -17,7 +17,7 @@ from django.db import transaction
 from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 
-from detection import plan, services
+from detection import events, plan, services
 from detection.bulk import update_rows
 from detection.models import StageRun
 from detection.push import Change
@@ -209,7 +209,8 @@ def _end(rows: QuerySet[StageRun], fields: dict[str, Any]) -> list[Change]:
         locked = rows.select_for_update(skip_locked=True, of=("self",))
         ended = list(locked.select_related("detection").order_by("pk"))
         StageRun.objects.filter(pk__in=[run.pk for run in ended]).update(**fields)
-        services.settle(run.detection_id for run in ended)
+        ids = [run.detection_id for run in ended]
+        events.detections_ended(ids, services.settle(ids))
     return [Change(run.detection_id, run.detection.organisation_id) for run in ended]
 
 

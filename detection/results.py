@@ -11,7 +11,7 @@ from uuid import UUID
 from django.db import transaction
 from django.utils import timezone
 
-from detection import joining, queue, services
+from detection import events, joining, queue, services
 from detection.bulk import update_rows
 from detection.models import Artefact, Detection, StageRun
 from detection.push import Change
@@ -63,13 +63,14 @@ def save(claim: Claim, answers: list[Answer], run_ms: float) -> list[Change]:
 
 def _write(kept: list[Ending]) -> None:
     # The detections' locks come first: an artefact's foreign key takes one too, in any order.
-    services.settle(each.run.detection_id for each in kept)
+    moment = services.settle(each.run.detection_id for each in kept)
     answers = _joined(kept)
     changed = {
         each.run.detection_id: {**each.headline, **answers.get(each.run.detection_id, {})} for each in kept
     }
     update_rows(Detection, {pk: columns for pk, columns in changed.items() if columns})
     Artefact.objects.bulk_create(artefact for each in kept for artefact in each.artefacts)
+    events.detections_ended(changed, moment)  # last: it tells the answers
 
 
 def _joined(kept: list[Ending]) -> dict[UUID, dict[str, Any]]:

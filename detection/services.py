@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import datetime
 from functools import partial
 from typing import IO
 from uuid import UUID
@@ -125,9 +126,10 @@ def bump(ids: Iterable[UUID]) -> None:
     rows.update(version=F("version") + 1)
 
 
-def settle(ids: Iterable[UUID]) -> None:
+def settle(ids: Iterable[UUID]) -> datetime | None:
     """Raises the versions, and completes those detections on which every stage has reported.
 
+    Gives the moment at which any were completed, for ``events.detections_ended``.
     The lock that ``bump`` takes comes first: of two lanes that finish at the same moment the
     second then sees the first one's rows.
     """
@@ -136,7 +138,8 @@ def settle(ids: Iterable[UUID]) -> None:
     unfinished = StageRun.objects.filter(detection=OuterRef("pk")).exclude(state__in=StageRun.FINAL)
     unfinished = unfinished.exclude(stage__in=plan.on_demand())  # nobody asked for these at first
     open_ones = Detection.objects.filter(pk__in=chosen, completed_at=None)
-    open_ones.filter(~Exists(unfinished)).update(completed_at=timezone.now())
+    now = timezone.now()
+    return now if open_ones.filter(~Exists(unfinished)).update(completed_at=now) else None
 
 
 def _insert(detection: Detection) -> None:
