@@ -6,6 +6,7 @@ class DetectionConfig(AppConfig):
 
     def ready(self) -> None:
         from accounts.signals import happened
-        from detection import events  # models can be imported from here on
+        from detection import events, leaving  # models can be imported from here on
 
         happened.connect(events.heard, dispatch_uid="webhooks")
+        leaving.listen()

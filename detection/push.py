@@ -38,6 +38,11 @@ def organisation_group(pk: UUID) -> str:
     return f"organisation.{pk}"
 
 
+def person_group(pk: int) -> str:
+    """All the sockets of one person, whatever they watch."""
+    return f"person.{pk}"
+
+
 async def announce(changes: Iterable[Change], kind: str = "detections.changed") -> None:
     """One message to each detection's group, and one to each organisation's for all of its."""
     by_organisation: dict[UUID, list[str]] = defaultdict(list)
@@ -65,6 +70,11 @@ def queued(changes: list[Change]) -> None:
 def deleted(changes: list[Change]) -> None:
     """To be called on commit, when detections are gone."""
     _from_sync(announce, changes, "detections.deleted")
+
+
+def access_changed(person: int) -> None:
+    """To be called on commit, when somebody may do less than before, or nothing any more."""
+    _from_sync(_send, person_group(person), {"type": "access.changed"})
 
 
 def _from_sync(call: Callable[..., Awaitable[None]], *args: Any) -> None:

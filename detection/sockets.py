@@ -43,7 +43,8 @@ class DetectionConsumer(AsyncWebsocketConsumer):
     """One detection (``pk`` in the path) or all of an organisation, for its members only."""
 
     pump: asyncio.Task[None] | None = None
-    group = ""
+    groups: tuple[str, ...] = ()
+    doubted = False  # whether this person may still listen
 
     async def connect(self) -> None:
         """Refuses with 403 before the handshake; then sends what a late joiner has missed."""
@@ -52,7 +53,7 @@ class DetectionConsumer(AsyncWebsocketConsumer):
         path = self.scope["url_route"]["kwargs"]
         try:
             principal = await _read(self._admit)
-            self.watch, self.group = Watch(principal, path.get("pk")), self._group(principal)
+            self.watch, self.groups = Watch(principal, path.get("pk")), self._groups(principal)
             await self._join()
             missed = await _read(self.watch.start)
         except (Http404, PermissionDenied):  # the latter: no second factor where one is asked for
@@ -84,6 +85,11 @@ class DetectionConsumer(AsyncWebsocketConsumer):
         self.gone |= set(event["ids"])
         await self._say_all([{"type": "deleted", "id": each} for each in event["ids"]])
 
+    async def access_changed(self, event: dict[str, Any]) -> None:
+        """Nothing more is told before the gate was asked again."""
+        self.doubted = True
+        self.news.set()
+
     async def _run(self) -> None:
         """What could not be read may have been missed: the browser is to connect, and ask, again."""
         try:
@@ -100,10 +106,11 @@ class DetectionConsumer(AsyncWebsocketConsumer):
             with suppress(asyncio.TimeoutError):
                 await asyncio.wait_for(self.news.wait(), max(0.0, due - time.monotonic()))
             self.news.clear()
+            late = time.monotonic() >= due
+            if (late or self.doubted) and not await self._still_admitted():
+                return
             await self._tell()
-            if time.monotonic() >= due:
-                if not await self._still_admitted():
-                    return
+            if late:
                 await self._join()
                 await self._send(await _read(self.watch.reread))
                 due = time.monotonic() + REREAD_SECONDS
@@ -118,6 +125,7 @@ class DetectionConsumer(AsyncWebsocketConsumer):
 
     async def _still_admitted(self) -> bool:
         """A person who leaves the organisation or signs out hears nothing more of it."""
+        self.doubted = False
         try:
             self.watch.principal = await _read(self._admit)
         except (Http404, PermissionDenied):
@@ -132,15 +140,19 @@ class DetectionConsumer(AsyncWebsocketConsumer):
 
     async def _join(self) -> None:
         """Again with every turn of the timer: a layer forgets its members, after a day at the latest."""
-        await self.channel_layer.group_add(self.group, self.channel_name)
+        for group in self.groups:
+            await self.channel_layer.group_add(group, self.channel_name)
 
     async def _leave(self) -> None:
-        if self.group:
-            await self.channel_layer.group_discard(self.group, self.channel_name)
+        for group in self.groups:
+            await self.channel_layer.group_discard(group, self.channel_name)
 
-    def _group(self, principal: Principal) -> str:
+    def _groups(self, principal: Principal) -> tuple[str, str]:
+        """That of what is watched, and the person's own."""
         pk = self.scope["url_route"]["kwargs"].get("pk")
-        return push.detection_group(pk) if pk else push.organisation_group(principal.organisation.pk)
+        watched = push.detection_group(pk) if pk else push.organisation_group(principal.organisation.pk)
+        assert principal.user is not None  # sockets are opened by browsers
+        return watched, push.person_group(principal.user.pk)
 
     async def _send(self, messages: list[Message]) -> None:
         """Leaves out what was deleted while it was read."""

@@ -11,23 +11,27 @@ from accounts.models import User
 from history.models import AuditEvent
 
 INVITED = "The invited person"
+ITSELF = "CIFAKE"
 
 
 def write_down(
     sender: Any,
     *,
-    principal: Principal,
+    principal: Principal | None = None,
     event: str,
     subject: Any = "",
     details: dict[str, Any] | None = None,
     **_: Any,
 ) -> None:
-    """If this fails, so does what it is about: nothing of weight happens unrecorded."""
+    """If this fails, so does what it is about: nothing of weight happens unrecorded.
+
+    Without a ``principal`` nobody did it: it came about, to a ``subject`` of an organisation.
+    """
     AuditEvent.objects.create(
-        organisation=principal.organisation,
+        organisation=principal.organisation if principal else subject.organisation,
         actor=_cut("actor", _actor(principal)),
-        user=principal.user,
-        key=principal.key,
+        user=principal.user if principal else None,
+        key=principal.key if principal else None,
         event=event,
         subject=_cut("subject", named(subject)),
         details=details or {},
@@ -41,7 +45,9 @@ def named(subject: Any) -> str:
     return str(subject)
 
 
-def _actor(principal: Principal) -> str:
+def _actor(principal: Principal | None) -> str:
+    if principal is None:
+        return ITSELF
     if principal.key is not None:
         return str(principal)
     return named(principal.user) if principal.user is not None else INVITED

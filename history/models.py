@@ -44,6 +44,9 @@ class AuditEvent(models.Model):
     class Meta:
         indexes = [models.Index(fields=["organisation", "-id"], name="audit_newest_first")]
 
+    def __str__(self) -> str:
+        return f"{self.actor}: {self.event} {self.subject}"
+
     def save(self, *args: Any, **kwargs: Any) -> None:
         """Raises AppendOnly for a row that is there already."""
         if not self._state.adding:
@@ -52,6 +55,3 @@ class AuditEvent(models.Model):
 
     def delete(self, *args: Any, **kwargs: Any) -> NoReturn:
         raise AppendOnly("The record of what happened is never deleted.")
-
-    def __str__(self) -> str:
-        return f"{self.actor}: {self.event} {self.subject}"
