@@ -15,6 +15,7 @@ from mlcore.calibration import Calibration
 from mlcore.data import NATIVE_SIZE
 from mlcore.explain_gradients import GRID, blur_matrix
 from mlcore.explain_network import Floats, Pixels
+from mlcore.folding import folded
 
 if TYPE_CHECKING:
     import keras
@@ -35,7 +36,8 @@ def fused(
     import keras
     import tensorflow as tf
 
-    net, size = keras.Model(model.input, model.get_layer("logit").output), model.input_shape[1]
+    fast, size = folded(model), model.input_shape[1]
+    net = keras.Model(fast.input, fast.get_layer("logit").output)
 
     def explain(images: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         values = tf.cast(images, tf.float32) / 255.0

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from mlcore.augment import enlarge
 from mlcore.data import NATIVE_SIZE
+from mlcore.folding import folded
 
 if TYPE_CHECKING:
     import keras
@@ -23,7 +24,8 @@ def logits_of(model: keras.Model) -> Logits:
     import keras
     import tensorflow as tf
 
-    size, net = model.input_shape[1], keras.Model(model.input, model.get_layer("logit").output)
+    size, fast = model.input_shape[1], folded(model)
+    net = keras.Model(fast.input, fast.get_layer("logit").output)
     run = tf.function(
         lambda batch: net(enlarge(tf.cast(batch, tf.float32) / 255.0, size), training=False),
         autograph=False,

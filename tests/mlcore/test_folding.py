@@ -1,0 +1,54 @@
+"""Folded networks answer as the trained ones do."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from mlcore import folding
+from mlcore.models import BUILDERS
+
+
+def _trained(name: str):
+    """A network whose normalisations have something to say: statistics and scales of all sizes."""
+    rng, net = np.random.default_rng(1), BUILDERS[name]()
+    for layer in net.layers:
+        if type(layer).__name__ == "BatchNormalization":
+            layer.set_weights([rng.uniform(0.5, 1.5, each.shape) for each in layer.get_weights()])
+    return net
+
+
+def _norms(net) -> int:
+    return sum(type(layer).__name__ == "BatchNormalization" for layer in net.layers)
+
+
+@pytest.mark.parametrize("name", ["cifake_resnet", "efficientnet"])
+def test_answers_stay_and_normalisations_go(name):
+    net, pixels = _trained(name), np.random.default_rng(0).random((4, 32, 32, 3), np.float32)
+    before = net.get_weights()
+    fast = folding.folded(net)
+    assert _norms(net) > 5
+    assert _norms(fast) == 0
+    np.testing.assert_allclose(fast(pixels), net(pixels), rtol=1e-4)
+    assert np.ptp(net(pixels)) > 0
+    for old, new in zip(before, net.get_weights(), strict=True):
+        np.testing.assert_array_equal(old, new)
+
+
+def test_what_cannot_be_folded_stays():
+    """After an activation, after a sum, and on a convolution that others hear as well."""
+    from keras import Input, Model, layers
+
+    inputs = x = Input((8, 8, 3))
+    heard_twice = layers.Conv2D(3, 3, padding="same")(x)
+    x = layers.Add()([layers.BatchNormalization()(heard_twice), heard_twice])
+    x = layers.BatchNormalization()(x)
+    x = layers.BatchNormalization()(layers.Conv2D(4, 3, activation="relu")(x))
+    x = layers.BatchNormalization()(layers.Conv2D(4, 3)(x))  # the one that goes
+    net, pixels = Model(inputs, x), np.random.default_rng(0).random((2, 8, 8, 3), np.float32)
+    for layer in net.layers:
+        if isinstance(layer, layers.BatchNormalization):
+            layer.set_weights([np.full(each.shape, 1.7, np.float32) for each in layer.get_weights()])
+    fast = folding.folded(net)
+    assert (_norms(net), _norms(fast)) == (4, 3)
+    np.testing.assert_allclose(fast(pixels), net(pixels), rtol=1e-4, atol=1e-5)
