@@ -89,6 +89,18 @@ def make_principal(make_user, make_organisation, make_member) -> Callable:
 
 
 @pytest.fixture
+def make_key(make_principal) -> Callable:
+    """``make_key(principal=None, scopes=all, **fields)``: an API key and its value, made by a principal."""
+    from accounts import access, keys
+
+    def make(principal=None, scopes=access.SCOPES, **fields):
+        chosen = {"name": "Content system", "scopes": list(scopes), **fields}
+        return keys.make(principal=principal or make_principal(), **chosen)
+
+    return make
+
+
+@pytest.fixture
 def principal(make_principal):
     """The owner of an organisation of their own."""
     return make_principal()

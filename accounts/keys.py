@@ -1,0 +1,175 @@
+"""Writes of API keys: make, change, rotate, revoke.
+
+A key belongs to its organisation, and stays when its maker goes. Each *value* of it remembers who saw
+it, and is never worth more than that person's role is today (accounts.authentication).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from django.core.exceptions import PermissionDenied, ValidationError
+from django.db import transaction
+from django.db.models import Q
+from django.shortcuts import get_object_or_404
+from django.utils import timezone
+from knox.models import get_digest_token
+from knox.settings import CONSTANTS
+
+from accounts import access, key_rules
+from accounts.access import PERMISSIONS, Principal
+from accounts.models import ApiKey, KeySecret, User
+from accounts.signals import happened
+
+MOST_KEYS = 200  # of one organisation; revoked ones do not count
+OVERLAP_HOURS = 24
+
+
+def make(
+    *,
+    principal: Principal,
+    name: str,
+    scopes: Sequence[str],
+    expires_at: datetime | None = None,
+    addresses: Sequence[str] = (),
+    per_minute: int = 120,
+    per_month: int | None = None,
+) -> tuple[ApiKey, str]:
+    """A new key, and its value: that is kept nowhere and must be shown at once.
+
+    Raises:
+        PermissionDenied: the principal may not make keys, or may not itself what the key should.
+        ValidationError: a field (of those above) cannot be so, or there are ``MOST_KEYS`` already.
+    """
+    access.require(principal, access.KEYS_WRITE)
+    fields = key_rules.checked(
+        name=name, scopes=scopes, addresses=addresses, per_minute=per_minute, per_month=per_month
+    )
+    _require_no_more(principal, fields["scopes"])
+    ends = key_rules.expiry(expires_at)
+    with transaction.atomic():
+        _require_room(principal)
+        key = ApiKey.objects.create(organisation=principal.organisation, created_by=principal.user, **fields)
+        value = _new_value(principal, key, ends)
+        _tell("key.made", principal, key, {**fields, "expires_at": _text(ends)})
+    return key, value
+
+
+def change(*, principal: Principal, pk: UUID, fields: Mapping[str, Any]) -> ApiKey:
+    """Changes the fields that are given: name, scopes, addresses, per_minute, per_month. At once.
+
+    Raises:
+        Http404: no such key in the organisation.
+        PermissionDenied: the key may, or would, do what the principal itself may not.
+        ValidationError: a field cannot be so, or the key was revoked.
+    """
+    access.require(principal, access.KEYS_WRITE)
+    values = key_rules.checked(**fields)
+    with transaction.atomic():
+        key = _open_key(principal, pk)
+        _require_no_more(principal, [*key.scopes, *values.get("scopes", ())])
+        changed = {name: value for name, value in values.items() if getattr(key, name) != value}
+        for name, value in changed.items():
+            setattr(key, name, value)
+        if changed:
+            key.save(update_fields=list(changed))
+            _tell("key.changed", principal, key, changed)
+    return key
+
+
+def rotate(
+    *,
+    principal: Principal,
+    pk: UUID,
+    overlap_hours: int = OVERLAP_HOURS,
+    expires_at: datetime | None = None,
+) -> tuple[ApiKey, str]:
+    """A new value for a key. The old ones go on working for ``overlap_hours``, or as long as they would.
+
+    Raises:
+        Http404: no such key in the organisation.
+        PermissionDenied: the key may do what the principal itself may not.
+        ValidationError: the overlap or the expiry cannot be so, or the key was revoked.
+    """
+    access.require(principal, access.KEYS_WRITE)
+    hours, ends = key_rules.overlap(overlap_hours), key_rules.expiry(expires_at)
+    with transaction.atomic():
+        key = _open_key(principal, pk)
+        _require_no_more(principal, key.scopes)
+        until = timezone.now() + timedelta(hours=hours)
+        key.secrets.filter(Q(expiry=None) | Q(expiry__gt=until)).update(expiry=until)
+        value = _new_value(principal, key, ends)
+        details = {"name": key.name, "old_until": _text(until), "expires_at": _text(ends)}
+        _tell("key.rotated", principal, key, details)
+    return key, value
+
+
+def revoke(*, principal: Principal, pk: UUID) -> ApiKey:
+    """Closes a key with all its values, from the very next request on. For good; a second time is no error.
+
+    Raises:
+        Http404: no such key in the organisation.
+    """
+    access.require(principal, access.KEYS_WRITE)
+    with transaction.atomic():
+        key = _locked(principal, pk)
+        if key.revoked_at is None:
+            key.revoked_at = timezone.now()
+            key.save(update_fields=["revoked_at"])
+            _tell("key.revoked", principal, key, {"name": key.name})
+    return key
+
+
+def _locked(principal: Principal, pk: UUID) -> ApiKey:
+    mine = access.scope(principal, ApiKey.objects.all(), access.KEYS_WRITE)
+    return get_object_or_404(mine.select_for_update(of=("self",)), pk=pk)
+
+
+def _open_key(principal: Principal, pk: UUID) -> ApiKey:
+    key = _locked(principal, pk)
+    if key.revoked_at is not None:
+        raise ValidationError("This key was revoked, and stays so. Make a new one.", code="key_revoked")
+    return key
+
+
+def _require_no_more(principal: Principal, scopes: Iterable[str]) -> None:
+    """Nobody makes, or gets the value of, what may do more than they may."""
+    beyond = [PERMISSIONS[each] for each in dict.fromkeys(scopes) if not principal.may(each)]
+    if beyond:
+        raise PermissionDenied(f"You may not do yourself what this key may: {'; '.join(beyond)}.")
+
+
+def _require_room(principal: Principal) -> None:
+    if ApiKey.objects.filter(organisation=principal.organisation, revoked_at=None).count() >= MOST_KEYS:
+        raise ValidationError(f"There are {MOST_KEYS} keys already. Revoke one that is not used any more.")
+
+
+def _new_value(principal: Principal, key: ApiKey, expiry: datetime | None) -> str:
+    digest, value = get_digest_token()
+    KeySecret(
+        key=key,
+        digest=digest,
+        token_key=value[: CONSTANTS.TOKEN_KEY_LENGTH],
+        expiry=expiry,
+        made_by=_behind(principal),
+    ).save(force_insert=True)
+    return value
+
+
+def _behind(principal: Principal) -> User | None:
+    """Who sees what the principal is given: for a program, the person who saw the program's own value."""
+    if principal.key is None:
+        return principal.user
+    newest = principal.key.secrets.order_by("-created").select_related("made_by").first()
+    return newest.made_by if newest else None
+
+
+def _tell(event: str, principal: Principal, key: ApiKey, details: dict[str, Any]) -> None:
+    happened.send(sender=ApiKey, principal=principal, event=event, subject=key, details=details)
+
+
+def _text(moment: datetime | None) -> str | None:
+    return moment.isoformat() if moment else None
