@@ -1,0 +1,43 @@
+"""What REST_FRAMEWORK names for every view. DRF reads it while its own views are being imported."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.core.exceptions import ImproperlyConfigured
+from rest_framework.exceptions import ParseError
+from rest_framework.parsers import JSONParser
+from rest_framework.permissions import BasePermission
+from rest_framework.request import Request
+
+from accounts.access import Principal, require
+
+
+class Allowed(BasePermission):
+    """A key, and one whose scopes hold what the view asks for this method."""
+
+    def has_permission(self, request: Request, view: Any) -> bool:
+        """Raises PermissionDenied where the scope is missing. False, and so 401, without a key."""
+        if not isinstance(request.auth, Principal):
+            return False
+        method = "GET" if request.method == "HEAD" else str(request.method)
+        if hasattr(view, method.lower()):  # what the view does not know is a 405, whoever asks
+            require(request.auth, _permission(view, method))
+        return True
+
+
+def _permission(view: Any, method: str) -> str:
+    try:
+        return view.permissions[method]
+    except (AttributeError, KeyError):
+        raise ImproperlyConfigured(f"{type(view).__name__} names no permission for {method}.") from None
+
+
+class JsonParser(JSONParser):
+    """DRF's, which takes a body that is nested too deep for a fault of the server."""
+
+    def parse(self, stream: Any, media_type: str | None = None, parser_context: Any = None) -> Any:
+        try:
+            return super().parse(stream, media_type, parser_context)
+        except RecursionError:
+            raise ParseError("JSON parse error - nested too deep") from None
