@@ -30,6 +30,8 @@ class Detection(models.Model):
     reference = models.CharField(max_length=200, blank=True)  # the client's own name for it
     metadata = models.JSONField(default=dict)  # the client's own facts
     source_url = models.TextField(blank=True)  # where it was fetched from
+    # A record is not written over: the same file examined again is a record of its own.
+    rerun_of = models.ForeignKey("self", models.SET_NULL, null=True, related_name="reruns")
     name = models.CharField(max_length=255)
     original = models.FileField(upload_to=random_path)
     preview = models.FileField(upload_to=random_path)  # upright, browser-readable, ≤ 1600 px
