@@ -203,6 +203,7 @@ class BatchEntry(models.Model):
     number = models.PositiveIntegerField()
     name = models.TextField()  # within the zip, or the address
     is_url = models.BooleanField(default=False)
+    place = models.JSONField(null=True)  # where in the zip: detection.archives.Place, so that nobody searches
     state = models.CharField(max_length=10, choices=State, default=State.QUEUED)
     detection = models.OneToOneField(Detection, models.SET_NULL, null=True, related_name="entry")
     error_code = models.CharField(max_length=60, blank=True)
