@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
+from contextlib import suppress
 from typing import Any
 
+from channels.db import database_sync_to_async
+from django.db import DatabaseError
+
+from accounts import usage
 from detection.inference import InferenceConsumer
 
 logger = logging.getLogger(__name__)
@@ -16,6 +22,7 @@ class Lifespan:
     def __init__(self, *, consumer: bool) -> None:
         self.consumer = consumer
         self.inference: InferenceConsumer | None = None
+        self.usage: asyncio.Task[None] | None = None
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         while True:
@@ -29,11 +36,33 @@ class Lifespan:
                 return
 
     async def _start(self) -> None:
+        self.usage = asyncio.create_task(_write_usage())
         if self.consumer:
             # Made here and not in __init__: it belongs to the server's event loop.
             self.inference = InferenceConsumer()
             await self.inference.start()
 
     async def _stop(self) -> None:
+        if self.usage is not None:
+            self.usage.cancel()
+            with suppress(asyncio.CancelledError):
+                await self.usage
         if self.inference is not None:
             await self.inference.stop()
+
+
+async def _write_usage() -> None:
+    """Every few seconds what keys have asked meanwhile, and the rest at the end."""
+    try:
+        while True:
+            await asyncio.sleep(usage.FLUSH_SECONDS)
+            await _flush()
+    finally:
+        await _flush()
+
+
+async def _flush() -> None:
+    try:
+        await database_sync_to_async(usage.flush)()
+    except DatabaseError:
+        logger.exception("Usage could not be written; it is kept for the next time.")

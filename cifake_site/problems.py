@@ -21,6 +21,7 @@ from rest_framework.views import set_rollback
 
 from accounts.api_problem import Problem
 from accounts.requests import wants_json
+from accounts.usage import QuotaExceeded
 from cifake_site.problem_types import TYPES
 from mlcore.errors import ImageRefused
 
@@ -112,6 +113,11 @@ def _(error: django_errors.ValidationError) -> Problem:
 @problem_of.register
 def _(error: ImageRefused) -> Problem:
     return Problem("image-refused", str(error), code=error.code)
+
+
+@problem_of.register
+def _(error: QuotaExceeded) -> Problem:
+    return Problem("quota-exceeded", str(error), headers={"Retry-After": str(error.wait)})
 
 
 @problem_of.register

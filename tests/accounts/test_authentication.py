@@ -10,17 +10,17 @@ from django.utils import timezone
 from knox.models import get_digest_token
 from rest_framework.response import Response
 from rest_framework.test import APIRequestFactory
-from rest_framework.views import APIView
 
 from accounts import access, keys
+from accounts.api_base import ApiView
 from accounts.authentication import KeyAuthentication, KeyScheme, KeyUser
 from accounts.models import ApiKey, KeySecret, Membership, Role, User
 
 pytestmark = pytest.mark.django_db
 
 
-class Echo(APIView):
-    authentication_classes = (KeyAuthentication,)
+class Echo(ApiView):
+    permissions = {"GET": access.READ}
 
     def get(self, request):
         return Response({"organisation": request.auth.organisation.slug, "who": str(request.user)})
@@ -186,10 +186,8 @@ class TestAddresses:
             (2, "x", 403),
         ],
     )
-    def test_behind_trusted_proxies_their_word_counts(self, make_key, monkeypatch, proxies, header, status):
-        from allauth import app_settings
-
-        monkeypatch.setattr(type(app_settings), "TRUSTED_PROXY_COUNT", proxies)
+    def test_behind_trusted_proxies_their_word_counts(self, make_key, settings, proxies, header, status):
+        settings.ALLAUTH_TRUSTED_PROXY_COUNT = proxies
         _, value = make_key(addresses=["192.0.2.0/24"])
         assert call(value, REMOTE_ADDR="10.0.0.2", HTTP_X_FORWARDED_FOR=header).status_code == status
 
