@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from uuid import UUID
+
 from django.contrib.auth.models import AnonymousUser
 from django.db.models import Case, IntegerField, QuerySet, Value, When
 from django.shortcuts import get_object_or_404
 
 from accounts import access
-from accounts.access import MEMBERS_READ, Principal
-from accounts.models import Invitation, KeySecret, Membership, User
+from accounts.access import KEYS_READ, MEMBERS_READ, Principal
+from accounts.models import ApiKey, Invitation, KeySecret, Membership, User
 from accounts.roles import RANK
 
 
@@ -41,6 +43,26 @@ def open_invitations(principal: Principal) -> QuerySet[Invitation]:
     """Neither accepted nor withdrawn, the latest sent first; expired ones too, to be sent again."""
     mine = access.scope(principal, Invitation.objects.select_related("invited_by"), MEMBERS_READ)
     return mine.filter(accepted_at=None, revoked_at=None).order_by("-sent_at", "pk")
+
+
+def open_invitation(principal: Principal, pk: UUID) -> Invitation:
+    """Raises Http404 for another organisation's, as for none."""
+    return get_object_or_404(open_invitations(principal), pk=pk)
+
+
+def keys(principal: Principal) -> QuerySet[ApiKey]:
+    """The organisation's keys with their secrets, revoked ones too: the newest first.
+
+    Raises:
+        PermissionDenied: the principal may not see keys.
+    """
+    mine = access.scope(principal, ApiKey.objects.prefetch_related("secrets"), KEYS_READ)
+    return mine.order_by("-created_at", "pk")
+
+
+def key(principal: Principal, pk: UUID) -> ApiKey:
+    """Raises Http404 for another organisation's, as for none."""
+    return get_object_or_404(keys(principal), pk=pk)
 
 
 def keys_resting_on(membership: Membership) -> list[str]:
