@@ -5,17 +5,22 @@ from __future__ import annotations
 from functools import cache
 from typing import Any
 
+from django.conf import settings
 from django.http import HttpRequest
 from django.utils.functional import SimpleLazyObject
 
+from accounts.access import ALLOWED
+from accounts.domains import offers
 from accounts.models import Membership, Organisation
 from accounts.selectors import memberships_of
 
 
 def organisation(request: HttpRequest) -> dict[str, Any]:
-    """``organisation`` (that of the URL, else the first joined, else None) and ``memberships``.
+    """``organisation`` (that of the URL, else the first joined, else None), ``memberships``, ``offers``.
 
-    Both lazy, from one query: a page that shows neither pays nothing.
+    All lazy, the first two from one query: a page that shows none of them pays nothing. ``offers``
+    are organisations that one may join. ``rights``: what one may do in this one, as in
+    ``rights.audit_read``. ``single_sign_on`` tells whether there is a provider.
     """
 
     @cache
@@ -24,7 +29,10 @@ def organisation(request: HttpRequest) -> dict[str, Any]:
 
     return {
         "memberships": SimpleLazyObject(memberships),
+        "offers": SimpleLazyObject(lambda: offers(request.user) if hasattr(request, "user") else []),
+        "single_sign_on": bool(settings.SOCIALACCOUNT_PROVIDERS),
         "organisation": SimpleLazyObject(lambda: _current(request, memberships())),
+        "rights": SimpleLazyObject(lambda: _rights(_current(request, memberships()), memberships())),
     }
 
 
@@ -33,3 +41,8 @@ def _current(request: HttpRequest, memberships: list[Membership]) -> Organisatio
     slug = match.kwargs.get("organisation") if match else None
     by_slug = {m.organisation.slug: m.organisation for m in memberships}
     return by_slug.get(slug or "") or next(iter(by_slug.values()), None)
+
+
+def _rights(organisation: Organisation | None, memberships: list[Membership]) -> dict[str, bool]:
+    role = next((each.role for each in memberships if each.organisation == organisation), "")
+    return {permission.replace(":", "_"): True for permission in ALLOWED.get(role, ())}

@@ -9,9 +9,7 @@ from itertools import islice
 from django.db import IntegrityError, transaction
 from django.utils.text import slugify
 
-from accounts import access
-from accounts.access import Principal
-from accounts.models import ErrorRate, Membership, Organisation, Role, User
+from accounts.models import Membership, Organisation, Role, User
 
 SLUG_ATTEMPTS = 20
 
@@ -28,17 +26,6 @@ def found_organisation(*, name: str, owner: User) -> Organisation:
         organisation = _insert_under_free_slug(name)
         Membership.objects.create(organisation=organisation, user=owner, role=Role.OWNER)
     return organisation
-
-
-def choose_error_rate(*, principal: Principal, error_rate: ErrorRate) -> None:
-    """How sure an answer must be, for the images submitted from now on.
-
-    Raises:
-        PermissionDenied: the principal's role may not change settings.
-    """
-    access.require(principal, access.SETTINGS)
-    principal.organisation.error_rate = error_rate
-    principal.organisation.save(update_fields=["error_rate"])
 
 
 def _insert_under_free_slug(name: str) -> Organisation:

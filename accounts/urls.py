@@ -4,4 +4,6 @@ from __future__ import annotations
 
 from django.urls import URLPattern
 
-urlpatterns: list[URLPattern] = []
+from accounts import member_urls, settings_urls
+
+urlpatterns: list[URLPattern] = [*settings_urls.urlpatterns, *member_urls.urlpatterns]

@@ -2,13 +2,16 @@
 
 from django.urls import path
 
-from detection import model_pages, views
+from detection import model_pages, views, webhook_pages
 
 ONE = "o/<slug:organisation>/detections/<uuid:pk>/"
+WEBHOOKS = "o/<slug:organisation>/webhooks/"
+WEBHOOK = WEBHOOKS + "<uuid:pk>/"
+DELIVERY = WEBHOOK + "deliveries/<int:number>/"
 
 urlpatterns = [
     path("o/<slug:organisation>/", views.check, name="check"),
-    path("o/<slug:organisation>/settings/", views.settings_page, name="organisation_settings"),
+    path("o/<slug:organisation>/settings/answers/", views.settings_page, name="organisation_answers"),
     path("o/<slug:organisation>/detections/", views.submit, name="detection_submit"),
     path(ONE, views.detail, name="detection_detail"),
     path(ONE + "delete/", views.delete, name="detection_delete"),
@@ -18,4 +21,14 @@ urlpatterns = [
     path("models/", model_pages.models, name="models"),
     path("models/<slug:name>/", model_pages.card, name="model_card"),
     path("models/<slug:name>/<slug:picture>.png", model_pages.picture, name="model_picture"),
+    path(WEBHOOKS, webhook_pages.index, name="webhooks"),
+    path(WEBHOOKS + "new/", webhook_pages.new, name="webhook_new"),
+    path(WEBHOOK, webhook_pages.detail, name="webhook_detail"),
+    path(WEBHOOK + "edit/", webhook_pages.edit, name="webhook_edit"),
+    path(WEBHOOK + "switch/", webhook_pages.switch, name="webhook_switch"),
+    path(WEBHOOK + "rotate/", webhook_pages.rotate, name="webhook_rotate"),
+    path(WEBHOOK + "test/", webhook_pages.test, name="webhook_test"),
+    path(WEBHOOK + "delete/", webhook_pages.delete, name="webhook_delete"),
+    path(DELIVERY, webhook_pages.delivery, name="webhook_delivery"),
+    path(DELIVERY + "replay/", webhook_pages.replay, name="webhook_replay"),
 ]

@@ -19,8 +19,8 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from accounts.access import DELETE, SETTINGS, WRITE, Principal, require
 from accounts.forms import ErrorRateForm
 from accounts.models import ErrorRate
+from accounts.organisations import choose_error_rate
 from accounts.requests import for_members, wants_json
-from accounts.services import choose_error_rate
 from detection import model_pages, selectors, services
 from detection.early import early_checks
 from detection.requests import UploadRefused, uploaded
@@ -146,9 +146,9 @@ def settings_page(request: HttpRequest, principal: Principal) -> HttpResponse:
             rate = ErrorRate(form.cleaned_data["error_rate"])
             choose_error_rate(principal=principal, error_rate=rate)
             messages.success(request, "Saved. It holds for the images checked from now on.")
-            return redirect("organisation_settings", organisation.slug)
+            return redirect("organisation_answers", organisation.slug)
     choices = model_pages.error_rates(organisation.error_rate)
-    context = {"organisation": organisation, "form": form, "choices": choices}
+    context = {"organisation": organisation, "active": "answers", "form": form, "choices": choices}
     context["may_change"] = principal.may(SETTINGS)
     status = 422 if form.errors else 200
     return render(request, "detection/settings.html", context, status=status)

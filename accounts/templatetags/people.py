@@ -1,10 +1,17 @@
-"""Words about people and their browsers."""
+"""Words about people and their browsers, and times as they read them."""
 
 from __future__ import annotations
 
+from datetime import datetime
+from typing import Any
+
 from django import template
 from django.forms import BoundField
+from django.utils import timezone
 from django.utils.safestring import SafeString
+
+from accounts.models import Organisation
+from accounts.second_factor import is_last_factor, organisations_requiring
 
 register = template.Library()
 
@@ -46,3 +53,20 @@ def _first(names: tuple[tuple[str, str], ...], user_agent: str) -> str:
 def plain(field: BoundField) -> SafeString:
     """The field's control without allauth's placeholder, which only repeats the label."""
     return field.as_widget(attrs={"placeholder": False})
+
+
+@register.filter
+def moment(written: str | None) -> str:
+    """A state's moment (ISO 8601) in the organisation's time zone, which for_members sets; "" for none."""
+    if not written:
+        return ""
+    local = timezone.localtime(datetime.fromisoformat(written))
+    return f"{local:%Y-%m-%d %H:%M} {local:%Z}"
+
+
+@register.simple_tag
+def closed_without(authenticator: Any) -> list[Organisation]:
+    """The organisations that would shut a person out who removes this second factor."""
+    if authenticator is None or not is_last_factor(authenticator):
+        return []
+    return organisations_requiring(authenticator.user)

@@ -2,13 +2,24 @@
 // marks and are filled from the same object, so no sentence is ever made here.
 //
 //   data-slot="facts.size_text"          text
-//   data-time="created_at"               moment, in the reader's own time zone
+//   data-time="created_at"               moment, in the organisation's time zone
 //   data-attr="src:files.thumbnail …"    attributes; the first of a|b that is there, else none
 //   data-if="caution"  data-unless="…"   shown only where the value is there (or is not)
 //   data-each="objects"                  one copy of the <template> inside for each item
 //   data-whole                           within such a copy: filled from the whole state again
 
-const MOMENT = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" });
+// Colleagues in two places read the same time, so the zone is the organisation's, and is named.
+const MOMENT = { day: "numeric", month: "short", year: "numeric", hour: "2-digit", minute: "2-digit", timeZoneName: "short" };
+
+function momentFormat() {
+  try {
+    return new Intl.DateTimeFormat(undefined, { ...MOMENT, timeZone: document.documentElement.dataset.timeZone || "UTC" });
+  } catch {
+    return new Intl.DateTimeFormat(undefined, MOMENT); // a zone that this browser does not know
+  }
+}
+
+const FORMAT = momentFormat();
 
 export function pick(state, path) {
   return path.split(".").reduce((value, key) => (value == null ? value : value[key]), state);
@@ -39,7 +50,7 @@ export function localTime(node, iso = node.getAttribute("datetime")) {
   if (!iso) return;
   node.setAttribute("datetime", iso);
   const moment = new Date(iso);
-  if (!Number.isNaN(moment.getTime())) setText(node, MOMENT.format(moment));
+  if (!Number.isNaN(moment.getTime())) setText(node, FORMAT.format(moment));
 }
 
 function fillList(node, items, whole) {

@@ -106,7 +106,7 @@ def test_auditors_and_strangers_ask_for_nothing(ask, submit, client, principal, 
 def test_owners_and_admins_choose_the_error_rate(client, make_principal, principal, role, status):
     somebody = principal if role == "owner" else make_principal(role, principal.organisation)
     client.force_login(somebody.user)
-    url = reverse("organisation_settings", args=[principal.organisation.slug])
+    url = reverse("organisation_answers", args=[principal.organisation.slug])
     assert client.post(url, {"error_rate": "0.005"}).status_code == status
     principal.organisation.refresh_from_db()
     assert principal.organisation.error_rate == ("0.005" if status == 302 else "0.01")
@@ -118,14 +118,14 @@ def test_owners_and_admins_choose_the_error_rate(client, make_principal, princip
 
 @pytest.mark.parametrize("rate", ["", "0.5", "nonsense"])
 def test_a_rate_that_is_none_is_refused(member_client, principal, rate):
-    url = reverse("organisation_settings", args=[principal.organisation.slug])
+    url = reverse("organisation_answers", args=[principal.organisation.slug])
     assert member_client.post(url, {"error_rate": rate}).status_code == 422
     principal.organisation.refresh_from_db()
     assert principal.organisation.error_rate == "0.01"
 
 
 def test_strangers_do_not_see_settings(client, principal, make_user):
-    url = reverse("organisation_settings", args=[principal.organisation.slug])
+    url = reverse("organisation_answers", args=[principal.organisation.slug])
     assert client.get(url).status_code == 302
     client.force_login(make_user())
     assert client.get(url).status_code == 404

@@ -191,7 +191,7 @@ def test_a_model_page_shows_the_pictures_that_are_there(member_client, two_model
 
 
 def test_the_choice_of_error_rate_says_what_it_costs(member_client, principal, two_models):
-    url = reverse("organisation_settings", args=[principal.organisation.slug])
+    url = reverse("organisation_answers", args=[principal.organisation.slug])
     words = text(member_client.get(url).content.decode())
     assert "95 got an answer and 5 got “Not sure”" in words, "rounded down"
     assert "100 got an answer and 0 got “Not sure”" in words
@@ -205,7 +205,7 @@ def test_the_choice_of_error_rate_says_what_it_costs(member_client, principal, t
 
 def test_only_owners_and_admins_choose(client, principal, make_principal):
     client.force_login(make_principal("member", principal.organisation).user)
-    url = reverse("organisation_settings", args=[principal.organisation.slug])
+    url = reverse("organisation_answers", args=[principal.organisation.slug])
     html = client.get(url).content.decode()
     assert "Your role lets you read this, not change it." in text(html)
     assert '<fieldset class="rates-choice" disabled' in html
