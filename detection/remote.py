@@ -160,7 +160,7 @@ class _Order:
 
 
 def _exchange(target: Target, order: _Order) -> Answer:
-    found = _checked(target, order)
+    found = _checked(target, order.rules, order.deadline)
     context = order.rules.context() if target.scheme == "https" else None
     connection = Connection(target, found, order.deadline, context)
     try:
@@ -190,16 +190,15 @@ def _in_sentences(host: str, deadline: Deadline) -> Iterator[None]:
         raise RemoteFailed("broken", f"{host} broke the connection off.") from None
 
 
-def _checked(target: Target, order: _Order) -> list[IPAddress]:
+def _checked(target: Target, rules: Rules, deadline: Deadline) -> list[IPAddress]:
     """The host's addresses, all of which may be asked.
 
     The sentence is the same whatever the address: it tells nobody what our network looks like.
     """
-    rules = order.rules
     if target.port not in rules.ports:
         names = ", ".join(map(str, sorted(rules.ports)))
         raise RemoteRefused("bad_port", f"Port {target.port} may not be asked. These may: {names}.")
-    found = addresses_of(target, order.deadline, rules.resolve)
+    found = addresses_of(target, deadline, rules.resolve)
     if not all(rules.permitted(address) for address in found):
         raise RemoteRefused(
             "forbidden_address", f"{target.host} is not an address on the public Internet. Use one that is."
