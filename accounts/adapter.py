@@ -9,16 +9,24 @@ from allauth.mfa.adapter import DefaultMFAAdapter
 from allauth.mfa.models import Authenticator
 from allauth.socialaccount.adapter import DefaultSocialAccountAdapter
 from allauth.socialaccount.models import SocialLogin
+from django.db import transaction
 from django.forms import BaseForm
 from django.http import HttpRequest
 
+from accounts import sign_up
 from accounts.models import User
 
 
 class AccountAdapter(DefaultAccountAdapter):
     def save_user(self, request: HttpRequest, user: User, form: BaseForm, commit: bool = True) -> User:
         user.name = form.cleaned_data.get("name", "").strip()
-        return super().save_user(request, user, form, commit)
+        if not commit or sign_up.invitation_of(request) is None:
+            return super().save_user(request, user, form, commit)
+        user.belongs_elsewhere = True
+        with transaction.atomic():
+            user = super().save_user(request, user, form)
+            sign_up.settle(request, user)
+        return user
 
     def format_email_subject(self, subject: str) -> str:
         """allauth prefixes the host's name, which says little on a self-hosted machine."""

@@ -8,6 +8,7 @@ from allauth.account.forms import SignupForm as AllauthSignupForm
 from allauth.mfa.webauthn.forms import AddWebAuthnForm
 from django import forms
 
+from accounts import sign_up
 from accounts.models import ErrorRate, User
 
 
@@ -27,6 +28,7 @@ class SignupForm(AllauthSignupForm):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.order_fields(self.field_order)
+        self.invitation = sign_up.fit(self)
 
 
 class AddPasskeyForm(AddWebAuthnForm):

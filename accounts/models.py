@@ -47,6 +47,8 @@ class User(AbstractUser):
     email = models.EmailField("e-mail address", unique=True)
     name = models.CharField(max_length=150, blank=True)
 
+    belongs_elsewhere = False  # set on a new person who is about to join an organisation
+
     USERNAME_FIELD = "email"
     REQUIRED_FIELDS: ClassVar[list[str]] = []
     objects: ClassVar[UserManager] = UserManager()  # type: ignore[assignment]
@@ -62,7 +64,7 @@ class User(AbstractUser):
         self.email = UserManager.normalize_email(self.email)
         with transaction.atomic():
             super().save(*args, **kwargs)
-            if new:
+            if new and not self.belongs_elsewhere:
                 services.found_own_organisation(user=self)
 
     def __str__(self) -> str:

@@ -4,4 +4,7 @@ from django.urls import path
 
 from history import views
 
-urlpatterns = [path("o/<slug:organisation>/history/", views.history, name="history")]
+urlpatterns = [
+    path("o/<slug:organisation>/history/", views.history, name="history"),
+    path("o/<slug:organisation>/activity/", views.activity, name="activity"),
+]

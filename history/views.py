@@ -11,6 +11,7 @@ from accounts.access import DELETE, Principal
 from accounts.requests import for_members
 from detection.selectors import state
 from detection.wording import VERDICT_WORDS
+from history import activity as happenings
 from history import selectors
 
 TABS = {"": "All", **VERDICT_WORDS}
@@ -39,3 +40,13 @@ def history(request: HttpRequest, principal: Principal) -> HttpResponse:
         "may_delete": principal.may(DELETE),
     }
     return render(request, "history/history.html", context)
+
+
+@require_safe
+@never_cache
+@for_members
+def activity(request: HttpRequest, principal: Principal) -> HttpResponse:
+    """Who did what in the organisation, newest first."""
+    before = request.GET.get("before", "")
+    context = {"activity": happenings.page(principal, before), "later": bool(before)}
+    return render(request, "history/activity.html", context)

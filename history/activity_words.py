@@ -1,0 +1,123 @@
+"""Events in words: what stands behind the actor's name, and the details under it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from accounts.access import PERMISSIONS
+from accounts.models import ErrorRate, Role
+from detection.events import CHOICES as WEBHOOK_EVENTS
+
+# {subject} is who or what it was done to, {words} the details that the sentence names itself.
+SENTENCES = {
+    "organisation.founded": "founded the organisation",
+    "organisation.changed": "changed the settings",
+    "organisation.domain_added": "let people with an address at {domain} join as {role}",
+    "organisation.domain_removed": "no longer lets people with an address at {domain} join",
+    "member.joined": "joined as {role}",
+    "member.role_changed": "changed the role of {subject} from {before} to {role}",
+    "member.removed": "removed {subject}, who was {role}",
+    "member.left": "left. The role was {role}",
+    "member.ownership_given": "gave the organisation to {subject} and stays as an admin",
+    "invitation.sent": "invited {subject} as {role}",
+    "invitation.resent": "sent {subject} a new link for the invitation as {role}",
+    "invitation.revoked": "withdrew the invitation of {subject}",
+    "invitation.declined": "declined the invitation to {subject}",
+    "key.made": "made the API key {subject}",
+    "key.changed": "changed the API key {subject}",
+    "key.rotated": "made a new value for the API key {subject}",
+    "key.revoked": "revoked the API key {subject}",
+    "webhook.made": "made a webhook to {url}",
+    "webhook.changed": "changed the webhook to {url}",
+    "webhook.deleted": "deleted the webhook to {url}",
+    "batch.started": "began the batch {subject}",
+    "batch.cancelled": "cancelled the batch {subject}",
+    "batch.completed": "finished the batch {subject}",
+    "batch.deleted": "deleted the batch {subject}",
+    "detection.deleted": "deleted the result of {subject}",
+}
+
+LABELS = {
+    "addresses": "May be used from",
+    "domain": "By an address at",
+    "error_rate": "Wrong answers, at most",
+    "events": "Told of",
+    "expires_at": "Value works until",
+    "invited_as": "Invited under",
+    "keep_files_days": "Days that files are kept",
+    "keep_records_days": "Days that records are kept",
+    "old_until": "Old values work until",
+    "per_minute": "Requests a minute",
+    "per_month": "Images a month",
+    "require_mfa": "Second step at sign-in",
+    "scopes": "May",
+}
+
+# Said by the sentence, or by the names in it.
+SILENT = {"email", "name", "url", "webhook", "key", "id"}
+NONE = "none"
+
+
+def words(event: str, subject: str, details: dict[str, Any]) -> tuple[str, list[tuple[str, str]]]:
+    """The sentence behind the actor's name, and what is left to say as pairs of label and value."""
+    sentence = SENTENCES.get(event) or _unknown(event)
+    named = {key: _value(key, value) for key, value in details.items()}
+    said = sentence.format_map(_Gaps(named, subject=subject or NONE))
+    left = {key: value for key, value in details.items() if "{" + key + "}" not in sentence}
+    if left.get("invited_as") == details.get("email"):
+        left.pop("invited_as", None)
+    return said, _pairs(left)
+
+
+class _Gaps(dict[str, str]):
+    def __missing__(self, key: str) -> str:
+        return NONE
+
+
+def _unknown(event: str) -> str:
+    """An event that nobody has found words for yet: its own, so that nothing is left out."""
+    about, _, done = event.partition(".")
+    braces = str.maketrans({"{": "", "}": ""})
+    return f"{done.replace('_', ' ')} ({about}): ".translate(braces) + "{subject}"
+
+
+def _pairs(details: dict[str, Any]) -> list[tuple[str, str]]:
+    pairs = []
+    for key, value in details.items():
+        if key == "changed" and isinstance(value, dict):
+            pairs += [(_label(each), _change(each, both)) for each, both in value.items()]
+        elif key not in SILENT:
+            pairs.append((_label(key), _value(key, value)))
+    return pairs
+
+
+def _change(key: str, both: Any) -> str:
+    if isinstance(both, list) and len(both) == 2:
+        return f"{_value(key, both[0])} → {_value(key, both[1])}"
+    return _value(key, both)
+
+
+def _label(key: str) -> str:
+    return LABELS.get(key) or key.replace("_", " ").capitalize()
+
+
+def _value(key: str, value: Any) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if value is None or value in ("", []):
+        return "everywhere" if key == "addresses" else NONE
+    if isinstance(value, list | tuple):
+        return ", ".join(_value(key, each) for each in value)
+    if isinstance(value, dict):
+        return ", ".join(f"{_label(each)}: {_value(each, inner)}" for each, inner in value.items())
+    return _word(key, str(value))
+
+
+def _word(key: str, text: str) -> str:
+    if key in ("role", "before"):
+        return str(Role(text).label).lower() if text in Role.values else text
+    if key == "error_rate" and text in ErrorRate.values:
+        return f"{float(text):.1%}"
+    if key == "scopes":
+        return PERMISSIONS.get(text, text).lower()
+    return WEBHOOK_EVENTS.get(text, text).lower() if key == "events" else text
