@@ -4,9 +4,18 @@ from __future__ import annotations
 
 from django.urls import path
 
-from detection import api_models, api_webhooks
+from detection import api, api_events, api_models, api_webhooks
+
+ONE = "detections/<uuid:pk>/"
 
 urlpatterns = [
+    path("events/", api_events.EventsView.as_view(), name="api_events"),
+    path("detections/", api.DetectionsView.as_view(), name="api_detections"),
+    path(ONE, api.DetectionView.as_view(), name="api_detection"),
+    path(ONE + "files/<slug:kind>/", api.FileView.as_view(), name="api_detection_file"),
+    path(ONE + "rerun/", api.RerunView.as_view(), name="api_detection_rerun"),
+    path(ONE + "explanations/<slug:stage>/", api.ExplanationView.as_view(), name="api_explanation"),
+    path(ONE + "events/", api_events.DetectionEventsView.as_view(), name="api_detection_events"),
     path("models/", api_models.ModelsView.as_view(), name="api_models"),
     path("models/<slug:name>/", api_models.ModelView.as_view(), name="api_model"),
     path("webhooks/", api_webhooks.WebhooksView.as_view(), name="api_webhooks"),

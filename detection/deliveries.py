@@ -138,7 +138,7 @@ def _chosen(room: int, busy: Counter[UUID], at_work: Sequence[Delivery], now: da
     waiting = Webhook.objects.filter(Exists(_due(now).filter(webhook=OuterRef("pk"))))
     waiting = waiting.exclude(pk__in=_full(at_work, busy))
     failing = sum(each.webhook.failing_since is not None for each in at_work)
-    failing_room = (room + len(at_work)) // 2 - failing
+    failing_room = max(1, (room + len(at_work)) // 2) - failing
     rows: list[list[Delivery]] = []
     for webhook in waiting.order_by(F("failing_since").asc(nulls_first=True), "?")[:room]:
         if webhook.failing_since:
