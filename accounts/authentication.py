@@ -11,7 +11,7 @@ from allauth.account.adapter import get_adapter
 from django.contrib.auth.models import AnonymousUser
 from django.core.exceptions import ImproperlyConfigured
 from django.core.exceptions import PermissionDenied as NoAddress
-from django.db.models import OuterRef, Q, Subquery
+from django.db.models import Q
 from django.http import HttpRequest
 from django.utils import timezone
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
@@ -21,7 +21,8 @@ from knox.settings import CONSTANTS
 from rest_framework.exceptions import AuthenticationFailed, PermissionDenied
 
 from accounts.access import ALLOWED, Principal, principal_of_key
-from accounts.models import ApiKey, KeySecret, Membership
+from accounts.key_selectors import is_closed, is_expired, with_maker
+from accounts.models import ApiKey
 
 USED_EVERY = timedelta(minutes=1)  # how exact "last used" is: not every request has to write
 
@@ -98,12 +99,7 @@ def _find(token: str) -> Any:
     By the readable beginning, then all of the hash in constant time: how long a wrong guess takes tells
     nothing about the rest.
     """
-    maker = Membership.objects.filter(
-        user=OuterRef("made_by"), user__is_active=True, organisation=OuterRef("key__organisation")
-    )
-    rows = KeySecret.objects.select_related("key__organisation").annotate(
-        maker_role=Subquery(maker.values("role"))
-    )
+    rows = with_maker().select_related("key__organisation")
     digest = hash_token(token)
     candidates = rows.filter(token_key=token[: CONSTANTS.TOKEN_KEY_LENGTH])
     return next((each for each in candidates if compare_digest(each.digest, digest)), None)
@@ -112,9 +108,9 @@ def _find(token: str) -> Any:
 def _require_open(secret: Any) -> None:
     if secret.key.revoked_at is not None:
         raise AuthenticationFailed(REVOKED, "key_revoked")
-    if secret.expiry is not None and secret.expiry <= timezone.now():
+    if is_expired(secret):
         raise AuthenticationFailed(EXPIRED, "key_expired")
-    if secret.made_by_id is not None and secret.maker_role is None:
+    if is_closed(secret):
         raise AuthenticationFailed(CLOSED, "key_closed")
 
 

@@ -1,0 +1,101 @@
+"""Reads of API keys: whether a key works, for how long, and how much of its month is used."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from django.db.models import OuterRef, Prefetch, QuerySet, Subquery, Sum
+from django.shortcuts import get_object_or_404
+from django.utils import timezone
+
+from accounts import access, usage
+from accounts.access import ALLOWED, KEYS_READ, PERMISSIONS, Principal
+from accounts.models import ApiKey, KeySecret, Membership, Usage
+
+WORKS, EXPIRED, CLOSED, REVOKED = "works", "expired", "closed", "revoked"
+
+
+@dataclass(frozen=True)
+class Card:
+    """A key as its organisation sees it. ``values`` are those that open something, the newest first."""
+
+    key: ApiKey
+    state: str  # one of the four above
+    prefix: str  # of the newest value; "" if there is none any more
+    expires_at: datetime | None  # of the newest value
+    values: list[Any]
+    may: list[str]  # in words
+    withheld: list[str]  # what the newest value may not, as who saw it may not today
+    images: int  # this month
+
+
+def with_maker() -> QuerySet[KeySecret, Any]:
+    """Secrets with ``maker_role``: the role today of who saw the value; None once they are shut out."""
+    maker = Membership.objects.filter(
+        user=OuterRef("made_by"), user__is_active=True, organisation=OuterRef("key__organisation")
+    )
+    return KeySecret.objects.annotate(maker_role=Subquery(maker.values("role")))
+
+
+def is_closed(secret: Any) -> bool:
+    """Who saw it has left, or is suspended. Nobody saw what was made on the machine itself."""
+    return secret.made_by_id is not None and secret.maker_role is None
+
+
+def is_expired(secret: Any) -> bool:
+    return secret.expiry is not None and secret.expiry <= timezone.now()
+
+
+def cards(principal: Principal) -> list[Card]:
+    """The organisation's keys: those that work first, then the newest.
+
+    Raises:
+        PermissionDenied: the principal may not see keys.
+    """
+    found = [_card(key) for key in _keys(principal)]
+    return sorted(found, key=lambda card: (card.state == REVOKED, card.state != WORKS))
+
+
+def card(principal: Principal, pk: UUID) -> Card:
+    """Raises Http404 for another organisation's key, as for none."""
+    return _card(get_object_or_404(_keys(principal), pk=pk))
+
+
+def _keys(principal: Principal) -> QuerySet[ApiKey, Any]:
+    month = Usage.objects.filter(key=OuterRef("pk"), day__gte=usage.today().replace(day=1))
+    images = month.order_by().values("key").annotate(total=Sum("images")).values("total")
+    mine = access.scope(principal, ApiKey.objects.select_related("created_by"), KEYS_READ)
+    secrets = Prefetch("secrets", with_maker().order_by("-created"))
+    return mine.prefetch_related(secrets).annotate(images=Subquery(images)).order_by("-created_at", "pk")
+
+
+def _card(key: Any) -> Card:
+    secrets = list(key.secrets.all())
+    newest = secrets[0] if secrets else None
+    return Card(
+        key=key,
+        state=_state(key, secrets),
+        prefix=newest.token_key if newest else "",
+        expires_at=newest.expiry if newest else None,
+        values=[each for each in secrets if not is_expired(each) and not is_closed(each)],
+        may=[PERMISSIONS[each] for each in key.scopes if each in PERMISSIONS],
+        withheld=_withheld(key, newest),
+        images=key.images or 0,
+    )
+
+
+def _state(key: ApiKey, secrets: list[Any]) -> str:
+    if key.revoked_at is not None:
+        return REVOKED
+    if any(not is_expired(each) and not is_closed(each) for each in secrets):
+        return WORKS
+    return EXPIRED if secrets and is_expired(secrets[0]) else CLOSED
+
+
+def _withheld(key: ApiKey, newest: Any) -> list[str]:
+    if newest is None or newest.made_by_id is None or newest.maker_role is None:
+        return []
+    return [PERMISSIONS[each] for each in key.scopes if each not in ALLOWED[newest.maker_role]]
