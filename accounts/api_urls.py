@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from accounts import api_keys, api_members, api_organisation
+from accounts import api_keys, api_members, api_organisation, api_usage
 
 urlpatterns = [
     path("organisation/", api_organisation.OrganisationView.as_view(), name="api_organisation"),
@@ -16,4 +16,5 @@ urlpatterns = [
     path("keys/", api_keys.KeysView.as_view(), name="api_keys"),
     path("keys/<uuid:pk>/", api_keys.KeyView.as_view(), name="api_key"),
     path("keys/<uuid:pk>/rotate/", api_keys.RotationView.as_view(), name="api_key_rotate"),
+    path("usage/", api_usage.UsageView.as_view(), name="api_usage"),
 ]

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 from django.core import mail
 
-from accounts import access
+from accounts import access, usage
 from accounts.access import SCOPES
-from accounts.models import ApiKey, Invitation, Membership
+from accounts.models import ApiKey, Invitation, Membership, Usage
 from tests.api.conftest import Api, problem
 
 WRONG = [None, 7, 1.5, True, "", "x" * 4000, "\ud800", "a\x00b", [], {}, [[]], {"a": 1}]
@@ -211,6 +211,7 @@ NEEDED = {
     ("patch", "keys/{key}/"): access.KEYS_WRITE,
     ("delete", "keys/{key}/"): access.KEYS_WRITE,
     ("post", "keys/{key}/rotate/"): access.KEYS_WRITE,
+    ("get", "usage/"): access.USAGE_READ,
     ("get", "models/"): access.READ,
     ("get", "models/cifake_resnet/"): access.READ,
 }
@@ -227,7 +228,7 @@ def rows(api, principal, make_member) -> dict:
 
 
 @pytest.mark.parametrize(("method", "path"), NEEDED, ids=[f"{m} {p}" for m, p in NEEDED])
-def test_the_scope_decides_and_strangers_find_nothing(api_key, make_organisation, rows, method, path):
+def test_the_scope_decides_and_strangers_find_nothing(api_key, make_key, rows, method, path):
     needed = NEEDED[method, path]
     path = path.format(**rows)
     send = {"data": {}, "content_type": "application/json"} if method != "get" else {}
@@ -235,7 +236,7 @@ def test_the_scope_decides_and_strangers_find_nothing(api_key, make_organisation
     problem(lacking, "forbidden")
     problem(getattr(Api(), method)(path, **send), "unauthenticated")
     if any(str(each) in path for each in rows.values()):
-        stranger = Api(api_key(organisation=make_organisation())[1])
+        stranger = Api(make_key()[1])
         found = getattr(stranger, method)(
             path, **{**send, "data": {"role": "admin"}} if "members" in path else send
         )
@@ -252,3 +253,19 @@ def test_model_cards_come_without_a_model_library(api):
     assert "gate" not in card
     problem(api.get("models/none/"), "not-found")
     problem(api.get("models/..%2f..%2fx/"), "not-found")
+
+
+def test_usage_is_told_by_day_month_and_key(api, api_key, make_organisation, principal):
+    key, _ = api_key(name="Desk", per_month=50)
+    Usage.objects.create(
+        organisation=principal.organisation, key=key, day=usage.today(), images=7, requests=9
+    )
+    Usage.objects.create(organisation=principal.organisation, key=None, day=usage.today(), images=2)
+    Usage.objects.create(organisation=make_organisation(), key=None, day=usage.today(), images=900)
+    found = api.get("usage/?days=3").json()
+    assert [day["images"] for day in found["days"]] == [0, 0, 9]
+    assert found["month"]["images"] == 9
+    desk = next(each for each in found["keys"] if each["name"] == "Desk")
+    assert (desk["images"], desk["requests"], desk["per_month"]) == (7, 9, 50)
+    for wrong in ("days=0", "days=367", "days=x", "day=1", "days=1&days=2"):
+        problem(api.get(f"usage/?{wrong}"), "invalid-parameter")
