@@ -269,6 +269,12 @@ MAX_UPLOAD_REQUEST_BYTES = int(os.environ.get("MAX_UPLOAD_REQUEST_BYTES", str(25
 MAX_FORM_BYTES = 4 * 1024 * 1024  # of every other request, and of strangers': see cifake_site.bodies
 DATA_UPLOAD_MAX_MEMORY_SIZE = 2 * 1024 * 1024  # form fields; files have their own limit
 DATA_UPLOAD_MAX_NUMBER_FILES = MAX_UPLOAD_FILES
+MAX_BATCH_BYTES = int(os.environ.get("MAX_BATCH_BYTES", str(2 * 1024**3)))  # of a zip
+MAX_BATCH_ENTRIES = int(os.environ.get("MAX_BATCH_ENTRIES", "10000"))  # images in a zip, or addresses
+BATCH_THREADS = int(os.environ.get("BATCH_THREADS", "2"))  # that feed batches in, of each consumer
+# Uploads above 2.5 MB are written here as they come in: /tmp may be memory, and this is the media's disk.
+FILE_UPLOAD_TEMP_DIR = DATA_DIR / "uploads"
+FILE_UPLOAD_TEMP_DIR.mkdir(mode=0o700, exist_ok=True)
 DETECTION_MODEL = os.environ.get("DETECTION_MODEL", "cifake_resnet")
 # Official C2PA trust lists, put there by “manage.py trust update”; without them trust is “not checked”.
 C2PA_TRUST_DIR = Path(os.environ.get("C2PA_TRUST_DIR", DATA_DIR / "c2pa"))

@@ -173,13 +173,15 @@ def _chosen(lane: str, now: datetime) -> list[StageRun]:
 
 
 def _locked(due: QuerySet[StageRun], limit: int) -> list[StageRun]:
-    """As many of the due as could make a batch, oldest first.
+    """As many of the due as could make a batch: first what was sent by itself, then what came in an
+    order of thousands (:mod:`detection.batch_worker`), each oldest first.
 
     Rows that another consumer is claiming are passed over (PostgreSQL). SQLite has no row
     locks and needs none: its transactions are IMMEDIATE, one writer at a time.
     """
     rows = due.select_related("detection").select_for_update(skip_locked=True, of=("self",))
-    return list(rows.order_by("due_at", "pk")[:limit])
+    ordered = rows.alias(in_batch=Q(detection__batch__isnull=False)).order_by("in_batch", "due_at", "pk")
+    return list(ordered[:limit])
 
 
 def _choose(rows: list[StageRun]) -> list[StageRun]:

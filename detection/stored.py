@@ -6,7 +6,7 @@ import logging
 from collections.abc import Iterable
 from types import TracebackType
 
-from django.core.files.base import ContentFile
+from django.core.files.base import ContentFile, File
 from django.db.models.fields.files import FieldFile
 
 logger = logging.getLogger(__name__)
@@ -23,8 +23,9 @@ class NewFiles:
     def __init__(self) -> None:
         self._loose: list[FieldFile] = []
 
-    def add(self, field: FieldFile, data: bytes) -> None:
-        field.save("", ContentFile(data), save=False)
+    def add(self, field: FieldFile, data: bytes | File[bytes]) -> None:
+        """A file that lies on the disk already is moved, or copied piece by piece."""
+        field.save("", ContentFile(data) if isinstance(data, bytes) else data, save=False)
         self._loose.append(field)
 
     def keep(self, files: Iterable[FieldFile]) -> None:
