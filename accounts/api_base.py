@@ -29,6 +29,7 @@ class ApiView(APIView):
     """``permissions`` names, for each method, the permission of accounts.access that it takes."""
 
     permissions: ClassVar[dict[str, str]] = {}
+    http_method_names = ("get", "head", "post", "put", "patch", "delete")
 
     @property
     def principal(self) -> Principal:

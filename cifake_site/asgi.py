@@ -20,6 +20,7 @@ django_application = get_asgi_application()  # sets Django up: models may be imp
 
 from cifake_site.bodies import BodyLimit  # noqa: E402
 from cifake_site.lifespan import Lifespan  # noqa: E402
+from detection.afterwards import AfterwardsApplication  # noqa: E402
 from detection.routing import websocket_urlpatterns  # noqa: E402
 
 M_MMAP_THRESHOLD = -3  # malloc.h
@@ -30,7 +31,7 @@ def build(*, consumer: bool) -> Any:
     sockets = AllowedHostsOriginValidator(AuthMiddlewareStack(URLRouter(websocket_urlpatterns)))
     return ProtocolTypeRouter(
         {
-            "http": BodyLimit(django_application),
+            "http": BodyLimit(AfterwardsApplication(django_application)),
             "websocket": sockets,
             "lifespan": Lifespan(consumer=consumer),
         }

@@ -19,8 +19,13 @@ from django.core.handlers.asgi import ASGIRequest
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 from django.urls import Resolver404, resolve
+from rest_framework.exceptions import APIException
 
+from accounts.access import WRITE
+from accounts.api_problem import Problem
+from accounts.authentication import KeyAuthentication
 from accounts.requests import wants_json
+from cifake_site import problems
 
 MIB = 1024 * 1024
 EXCEEDED = "cifake.exceeded"  # in the scope of a request without its body: the limit, in bytes
@@ -31,7 +36,7 @@ class BodyTooLarge(Exception):
 
 
 class BodyLimit:
-    """ASGI: MAX_FORM_BYTES a request, MAX_UPLOAD_REQUEST_BYTES for images that a signed-in person sends."""
+    """ASGI: MAX_FORM_BYTES a request, and more for images that a signed-in person or a valid key sends."""
 
     def __init__(self, application: Any) -> None:
         self.application = application
@@ -52,7 +57,7 @@ class _Meter:
     def __init__(self, scope: Any, receive: Any) -> None:
         self.scope, self.next = scope, receive
         self.limit: int = settings.MAX_FORM_BYTES
-        self.count = 0
+        self.count, self.asked = 0, False
 
     async def receive(self) -> Any:
         message = await self.next()
@@ -62,8 +67,9 @@ class _Meter:
 
     async def check(self, length: int) -> None:
         # Who sends is looked up in the database, and so only for bodies that depend on it.
-        if length > self.limit and await _sends_images(self.scope):
-            self.limit = settings.MAX_UPLOAD_REQUEST_BYTES
+        if length > self.limit and not self.asked:
+            self.asked = True
+            self.limit = max(self.limit, await _limit_of_sender(self.scope))
         if length > self.limit:
             raise BodyTooLarge
 
@@ -87,17 +93,40 @@ def _declared(scope: Any) -> int:
 
 
 @database_sync_to_async
-def _sends_images(scope: Any) -> bool:
-    """A signed-in person, at the address that takes images; a made-up session is not enough."""
+def _limit_of_sender(scope: Any) -> int:
+    """What may be sent to the address by this person or key; a made-up session or key is not enough."""
     try:
         request = ASGIRequest(scope, io.BytesIO())
-        if resolve(request.path_info).url_name != "detection_submit":
-            return False
+        name = resolve(request.path_info).url_name
     except (Resolver404, UnicodeDecodeError):
-        return False
+        return 0
+    if name == "detection_submit":
+        return settings.MAX_UPLOAD_REQUEST_BYTES if _is_signed_in(request) else 0
+    limit = _of_the_api().get(name or "", 0)
+    return limit if limit and _has_key(request) else 0
+
+
+def _of_the_api() -> dict[str, int]:
+    """In bytes, by the name of the address: one file with its form, or a whole zip."""
+    return {
+        "api_detections": settings.MAX_UPLOAD_BYTES + settings.MAX_FORM_BYTES,
+        "api_batches": getattr(settings, "MAX_BATCH_BYTES", 0) + settings.MAX_FORM_BYTES,
+    }
+
+
+def _is_signed_in(request: HttpRequest) -> bool:
     sessions = import_module(settings.SESSION_ENGINE)
     request.session = sessions.SessionStore(request.COOKIES.get(settings.SESSION_COOKIE_NAME))
     return get_user(request).is_authenticated
+
+
+def _has_key(request: HttpRequest) -> bool:
+    """A key that may send images from where it is."""
+    try:
+        found = KeyAuthentication().authenticate(request)
+    except APIException:
+        return False
+    return found is not None and found[1].may(WRITE)
 
 
 def refuse_large_bodies(get_response: Callable[[HttpRequest], HttpResponse]) -> Any:
@@ -112,6 +141,8 @@ def refuse_large_bodies(get_response: Callable[[HttpRequest], HttpResponse]) -> 
 
 def _refusal(request: HttpRequest, limit: int) -> HttpResponse:
     most = f"At most {limit // MIB} MB can be sent"
+    if request.path_info.startswith("/api/"):
+        return problems.answer(Problem("too-large", f"{most} to this address by this key, or without one."))
     if not request.user.is_authenticated:
         detail = f"{most} by somebody who is signed out. Sign in, then send it again."
     elif limit == settings.MAX_UPLOAD_REQUEST_BYTES:

@@ -33,8 +33,8 @@ TYPES: dict[str, ProblemType] = {
             "Send what Content-Type says: JSON in UTF-8, or a multipart form.",
         ),
         ProblemType(
-            "invalid-parameter", 400, "A parameter of the address is wrong",
-            "Correct the parameters that “errors” names, or leave them out.",
+            "invalid-parameter", 400, "A parameter or header is wrong",
+            "Correct what “errors” names, or leave it out.",
         ),
         ProblemType(
             "unauthenticated", 401, "No valid API key",

@@ -23,6 +23,8 @@ from accounts.api_problem import Problem
 from accounts.requests import wants_json
 from accounts.usage import QuotaExceeded
 from cifake_site.problem_types import TYPES
+from detection.remote_errors import RemoteFailed, RemoteRefused
+from detection.services import ModelNotActive
 from mlcore.errors import ImageRefused
 
 logger = logging.getLogger(__name__)
@@ -118,6 +120,21 @@ def _(error: ImageRefused) -> Problem:
 @problem_of.register
 def _(error: QuotaExceeded) -> Problem:
     return Problem("quota-exceeded", str(error), headers={"Retry-After": str(error.wait)})
+
+
+@problem_of.register
+def _(error: RemoteRefused) -> Problem:
+    return Problem("address-refused", str(error), code=error.code)
+
+
+@problem_of.register
+def _(error: RemoteFailed) -> Problem:
+    return Problem("address-failed", str(error), code=error.code)
+
+
+@problem_of.register
+def _(error: ModelNotActive) -> Problem:
+    return Problem("model-not-active", str(error))
 
 
 @problem_of.register

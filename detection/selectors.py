@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import datetime
 from uuid import UUID
 
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.shortcuts import get_object_or_404
 
 from accounts import access
@@ -50,6 +51,13 @@ def with_ids(principal: Principal, ids: Iterable[UUID]) -> list[Detection]:
 def unfinished(principal: Principal, limit: int) -> list[Detection]:
     """The newest of those that a stage is still to report on."""
     return list(whole(principal).filter(completed_at=None).order_by("-created_at", "id")[:limit])
+
+
+def changed_since(principal: Principal, moment: datetime, limit: int) -> list[Detection]:
+    """The newest of those that came in or got their last result at ``moment`` or later, the oldest first."""
+    news = Q(created_at__gte=moment) | Q(completed_at__gte=moment)
+    found = whole(principal).filter(news).order_by("-created_at", "id")[:limit]
+    return list(reversed(found))
 
 
 def versions(principal: Principal, *, limit: int = 0, ids: Iterable[UUID] = ()) -> dict[UUID, int]:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, fields
 from datetime import datetime
 from functools import partial
-from typing import IO
+from typing import IO, Any
 from uuid import UUID
 
 from django.db import connection, transaction
@@ -15,23 +16,47 @@ from django.http import Http404
 from django.shortcuts import get_object_or_404
 from django.utils import timezone
 
-from accounts import access
+from accounts import access, usage
 from accounts.access import Principal
-from detection import plan, push, stored
+from accounts.signals import happened
+from detection import active, plan, push, stored
 from detection.intake import Intake, take_in
-from detection.models import Detection, StageRun
+from detection.models import Batch, Detection, IdempotentRequest, StageRun
 from detection.stored import NewFiles
 
 
-def submit(*, principal: Principal, data: bytes | IO[bytes], name: str) -> Detection:
+@dataclass(frozen=True)
+class Particulars:
+    """What a program may say of a file that it sends, and where the file came from."""
+
+    reference: str = ""
+    metadata: dict[str, Any] = field(default_factory=dict)
+    source_url: str = ""
+    batch: Batch | None = None
+    rerun_of: Detection | None = None
+
+
+def submit(
+    *,
+    principal: Principal,
+    data: bytes | IO[bytes],
+    name: str,
+    particulars: Particulars | None = None,
+    also: Callable[[Detection], None] = lambda detection: None,
+) -> Detection:
     """Stores a file and queues its examination.
+
+    ``also`` is called in the transaction that saves the rows: what it raises undoes them.
 
     Raises:
         mlcore.errors.ImageRefused: the file is not one that can be examined; nothing is stored.
+        accounts.usage.QuotaExceeded: the key's images of the month are used up.
         PermissionDenied: the principal's role may not submit.
     """
     access.require(principal, access.WRITE)
+    usage.require_room(principal)
     intake = take_in(data, name)
+    said = particulars or Particulars()
     detection = Detection(
         organisation=principal.organisation,
         submitted_by=principal.user,
@@ -40,11 +65,14 @@ def submit(*, principal: Principal, data: bytes | IO[bytes], name: str) -> Detec
         facts=intake.facts,
         sha256=intake.sha256,
         error_rate=principal.organisation.error_rate,
+        **{each.name: getattr(said, each.name) for each in fields(said)},
     )
     with NewFiles() as files:
         _store_files(detection, intake, files)
         with transaction.atomic():
+            usage.count_images(principal)
             _insert(detection)
+            also(detection)
             files.keep(own_files(detection))
     return detection
 
@@ -58,9 +86,46 @@ def delete(*, principal: Principal, pk: UUID) -> None:
         list(StageRun.objects.select_for_update().filter(detection=detection).order_by("pk"))
         files = [*own_files(detection), *(each.file for each in detection.artefacts.all())]
         change = push.Change(detection.pk, detection.organisation_id)
+        _tell_of_deletion(principal, detection)
         detection.delete()
         transaction.on_commit(partial(stored.remove, files), robust=True)
         transaction.on_commit(partial(push.deleted, [change]), robust=True)
+
+
+def rerun(
+    *,
+    principal: Principal,
+    pk: UUID,
+    model: str = "",
+    also: Callable[[Detection], None] = lambda detection: None,
+) -> Detection:
+    """Examines the file of a detection anew, by the model that is active now, as a detection of its own.
+
+    The first one stays as it is: an answer that somebody has acted on is not written over.
+
+    Raises:
+        Http404: no such detection, or its file is gone.
+        ModelNotActive: ``model`` names another than the active one.
+    """
+    mine = access.scope(principal, Detection.objects.all(), access.WRITE)
+    first = get_object_or_404(mine, pk=pk)
+    if model and model != active.name():
+        raise ModelNotActive(model, active.name())
+    particulars = Particulars(
+        reference=first.reference, metadata=first.metadata, source_url=first.source_url, rerun_of=first
+    )
+    try:
+        data = first.original.read()
+    except FileNotFoundError:
+        raise Http404("The file of this detection is gone: it cannot be examined again.") from None
+    return submit(principal=principal, data=data, name=first.name, particulars=particulars, also=also)
+
+
+class ModelNotActive(Exception):
+    """All images of a site are examined by one model: a process holds one, and loading takes seconds."""
+
+    def __init__(self, asked: str, current: str) -> None:
+        super().__init__(f"{asked[:60]} is not the active model: {current} is.")
 
 
 def retry(*, principal: Principal, pk: UUID) -> None:
@@ -116,6 +181,15 @@ def run_again(runs: QuerySet[StageRun]) -> int:
         changes = [push.Change(each.pk, each.organisation_id) for each in detections]
         transaction.on_commit(partial(push.queued, changes), robust=True)
     return len(chosen)
+
+
+def _tell_of_deletion(principal: Principal, detection: Detection) -> None:
+    """Answers kept for requests that come again (``detection.idempotency``) go with it."""
+    kept = IdempotentRequest.objects.filter(key__organisation=principal.organisation)
+    kept.filter(body__id=str(detection.pk)).delete()
+    details = {"name": detection.name, "reference": detection.reference, "sha256": detection.sha256}
+    event = "detection.deleted"
+    happened.send(sender=Detection, principal=principal, event=event, subject=detection, details=details)
 
 
 def bump(ids: Iterable[UUID]) -> None:

@@ -158,7 +158,11 @@ def settings_page(request: HttpRequest, principal: Principal) -> HttpResponse:
 @for_members
 def file(request: HttpRequest, principal: Principal, pk: UUID, kind: str) -> HttpResponseBase:
     """A file of a detection. Browsers may keep it, but ask the gate again each time."""
-    stored = selectors.open_file(principal, pk, kind)
+    return file_response(request, selectors.open_file(principal, pk, kind), kind)
+
+
+def file_response(request: HttpRequest, stored: selectors.StoredFile, kind: str) -> HttpResponseBase:
+    """The file, or 304 for who has it already; a thing to look at or to save, and nothing that may act."""
     etag = quote_etag(stored.etag)
     response = get_conditional_response(request, etag=etag) or _body(request, stored)
     response["ETag"] = etag

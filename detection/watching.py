@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
@@ -26,6 +26,7 @@ class Watch:
     pk: UUID | None = None
     sent: dict[UUID, int] = field(default_factory=dict)
     watched: set[UUID] = field(default_factory=set)
+    render: Callable[[Detection], dict[str, Any]] = selectors.state
 
     def start(self) -> list[Message]:
         """What a page that joins now may have missed: the one detection, or all that is under way.
@@ -35,21 +36,21 @@ class Watch:
         """
         if self.pk is not None:
             self.watched = {self.pk}
-            return self._say([selectors.get(self.principal, self.pk)])
+            return self.say([selectors.get(self.principal, self.pk)])
         self.sent = selectors.versions(self.principal, limit=NEWEST)
-        return self._say(selectors.unfinished(self.principal, NEWEST))
+        return self.say(selectors.unfinished(self.principal, NEWEST))
 
     def newer(self, ids: Iterable[UUID]) -> list[Message]:
         """The states of those that changed since they were last sent."""
         found = selectors.with_ids(self.principal, ids)
-        return self._say([each for each in found if each.version > self.sent.get(each.pk, 0)])
+        return self.say([each for each in found if each.version > self.sent.get(each.pk, 0)])
 
     def ask(self, ids: Iterable[UUID]) -> list[Message]:
         """The states of all ``ids`` now; they are re-read from here on. Unknown ones are gone."""
         wanted = set(ids)
         self.watched |= set(list(wanted)[: MAX_WATCHED - len(self.watched)])
         found = selectors.with_ids(self.principal, wanted)
-        return self._say(found) + self._gone(wanted - {each.pk for each in found})
+        return self.say(found) + self._gone(wanted - {each.pk for each in found})
 
     def reread(self) -> list[Message]:
         """Whatever pushes were lost: what moved, what is new, and what is gone."""
@@ -58,11 +59,12 @@ class Watch:
         moved = [pk for pk, version in versions.items() if version > self.sent.get(pk, 0)]
         return self.newer(moved) + self._gone(self.watched - set(versions))
 
-    def _say(self, detections: Iterable[Detection]) -> list[Message]:
+    def say(self, detections: Iterable[Detection]) -> list[Message]:
+        """Their states as messages; what is told is remembered."""
         messages = []
         for each in detections:
             self.sent[each.pk] = each.version
-            state = selectors.state(each)
+            state = self.render(each)
             messages.append({"type": "detection", "version": each.version, "detection": state})
         return messages
 

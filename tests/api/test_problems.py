@@ -122,7 +122,7 @@ def test_a_view_that_names_no_permission_lets_nobody_in(secret):
 def test_methods_that_there_are_not(secret):
     response = Raising.as_view()(APIRequestFactory().delete("/", headers=bearer(secret)))
     problem(_json(response), "method-not-allowed")
-    assert response["Allow"] == "GET, POST"
+    assert response["Allow"] == "GET, POST, HEAD"
 
 
 @pytest.mark.parametrize(

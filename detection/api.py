@@ -1,0 +1,180 @@
+"""The REST API of detections. Each view parses, calls one service or selector, and renders."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from django.http import Http404, HttpResponseBase
+from django.utils.cache import get_conditional_response
+from django.utils.http import quote_etag
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
+from rest_framework.negotiation import BaseContentNegotiation
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from accounts.access import DELETE, READ, WRITE
+from accounts.api_base import ApiView, query
+from accounts.api_fields import CURSOR, page_of
+from detection import filtering, selectors, services
+from detection.api_state import api_state
+from detection.api_submission import order, submitted, take_in
+from detection.models import Detection
+from detection.serializers import (
+    DetectionShape,
+    DetectionsQuery,
+    Order,
+    RerunOrder,
+    SubmitQuery,
+    UrlOrder,
+    explanation_stage,
+)
+from detection.views import file_response
+
+TAGS = ["Detections"]
+KEY = OpenApiParameter(
+    "Idempotency-Key",
+    OpenApiTypes.STR,
+    OpenApiParameter.HEADER,
+    description="The same key with the same body is the same request: it is done once, and answered with "
+    "the same detection, for 24 hours.",
+)
+LOCATION = OpenApiParameter("Location", OpenApiTypes.URI, response=[201, 202], location="header")
+RETRY_AFTER = OpenApiParameter("Retry-After", OpenApiTypes.INT, response=[202], location="header")
+ETAG = OpenApiParameter("ETag", OpenApiTypes.STR, response=[200, 304], location="header")
+IF_NONE_MATCH = OpenApiParameter("If-None-Match", OpenApiTypes.STR, OpenApiParameter.HEADER)
+SUBMITTED = {
+    201: OpenApiResponse(DetectionShape, "The result."),
+    202: OpenApiResponse(DetectionShape, "Taken in; the result comes later, at Location."),
+}
+
+
+class AnyFormat(BaseContentNegotiation):
+    """For answers that are no JSON: the resource has one format, whatever is asked for (RFC 9110, 12.1)."""
+
+    def select_renderer(self, request: Request, renderers: Any, format_suffix: Any = None) -> Any:
+        return renderers[0], renderers[0].media_type
+
+
+class DetectionsView(ApiView):
+    permissions = {"GET": READ, "POST": WRITE}
+    problems = {"POST": (409,)}
+
+    @extend_schema(
+        operation_id="detections_list",
+        tags=TAGS,
+        summary="List detections",
+        parameters=[DetectionsQuery, CURSOR],
+        responses=page_of(DetectionShape),
+    )
+    def get(self, request: Request) -> Response:
+        """The organisation's, the newest first. A filter that cannot be understood is an error."""
+        asked = query(request, DetectionsQuery)
+        rows = filtering.filtered(self.principal, **{name: asked[name] for name in asked if name != "limit"})
+        return self.paged(rows, lambda row: api_state(row, request.build_absolute_uri))
+
+    @extend_schema(
+        operation_id="detections_submit",
+        tags=TAGS,
+        summary="Examine an image",
+        parameters=[SubmitQuery, KEY, LOCATION, RETRY_AFTER],
+        request={"multipart/form-data": Order, "application/json": UrlOrder},
+        responses=SUBMITTED,
+    )
+    def post(self, request: Request) -> Response:
+        """Takes an image in, as a file or by its address; answers at once unless `wait` says otherwise."""
+        data = order(request)
+        return submitted(request, self.principal, lambda also: take_in(self.principal, data, also))
+
+
+class DetectionView(ApiView):
+    permissions = {"GET": READ, "DELETE": DELETE}
+
+    @extend_schema(
+        operation_id="detections_read",
+        tags=TAGS,
+        summary="Read a detection",
+        parameters=[IF_NONE_MATCH, ETAG],
+        responses={200: DetectionShape, 304: OpenApiResponse(description="It is as you know it.")},
+    )
+    def get(self, request: Request, pk: UUID) -> HttpResponseBase:
+        """All that is known by now. Ask with `If-None-Match` to hear only of changes."""
+        versions = selectors.versions(self.principal, ids=[pk])
+        if pk not in versions:
+            raise Http404
+        etag = quote_etag(f"{pk}-{versions[pk]}")
+        unchanged = get_conditional_response(request._request, etag=etag)
+        response = unchanged or Response(self._state(pk))
+        # The newest version may have come in between: the tag then is too old, and one more request is made.
+        response.headers.update({"ETag": etag, "Cache-Control": "private, no-cache"})
+        return response
+
+    def _state(self, pk: UUID) -> dict[str, Any]:
+        return api_state(selectors.get(self.principal, pk), self.request.build_absolute_uri)
+
+    @extend_schema(operation_id="detections_delete", tags=TAGS, summary="Delete a detection")
+    def delete(self, request: Request, pk: UUID) -> Response:
+        """With all its files, for good."""
+        services.delete(principal=self.principal, pk=pk)
+        return Response(status=204)
+
+
+class FileView(ApiView):
+    permissions = {"GET": READ}
+    content_negotiation_class = AnyFormat
+
+    @extend_schema(
+        operation_id="detections_file",
+        tags=TAGS,
+        summary="Read a file of a detection",
+        parameters=[IF_NONE_MATCH, ETAG],
+        responses={(200, "image/*"): OpenApiTypes.BINARY, 304: OpenApiResponse(description="Unchanged.")},
+    )
+    def get(self, request: Request, pk: UUID, kind: str) -> HttpResponseBase:
+        """original, preview, thumbnail, heatmap, overlay, or the map of an explanation."""
+        return file_response(request._request, selectors.open_file(self.principal, pk, kind), kind)
+
+
+class RerunView(ApiView):
+    permissions = {"POST": WRITE}
+    problems = {"POST": (409,)}
+
+    @extend_schema(
+        operation_id="detections_rerun",
+        tags=TAGS,
+        summary="Examine a file again",
+        parameters=[SubmitQuery, KEY, LOCATION, RETRY_AFTER],
+        request={"application/json": RerunOrder},
+        responses=SUBMITTED,
+    )
+    def post(self, request: Request, pk: UUID) -> Response:
+        """By the model that is active now, as a new detection: the first one stays as it is.
+
+        One model examines all images of a site. To have another one, activate it, then run again.
+        """
+        asked = RerunOrder(data=request.data)
+        asked.is_valid(raise_exception=True)
+        who, model = self.principal, asked.validated_data.get("model", "")
+
+        def make(also: Any) -> Detection:
+            return services.rerun(principal=who, pk=pk, model=model, also=also)
+
+        return submitted(request, who, make)
+
+
+class ExplanationView(ApiView):
+    permissions = {"POST": WRITE}
+
+    @extend_schema(
+        operation_id="detections_explain",
+        tags=TAGS,
+        summary="Ask for one more map",
+        request=None,
+        responses={202: DetectionShape},
+    )
+    def post(self, request: Request, pk: UUID, stage: str) -> Response:
+        """Queues it, once however often it is asked for. Its state is among “explanations”."""
+        services.explain(principal=self.principal, pk=pk, stage=explanation_stage(stage))
+        detection = selectors.get(self.principal, pk)
+        return Response(api_state(detection, request.build_absolute_uri), status=202)

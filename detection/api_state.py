@@ -1,0 +1,63 @@
+"""A detection in the API: the state that pages show, with the client's own facts and the API's addresses."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from django.urls import NoReverseMatch, reverse
+
+from detection.models import Detection
+from detection.state import state
+
+Json = dict[str, Any]
+Absolute = Callable[[str], str]  # from a path to an address with scheme and host
+
+
+def api_state(detection: Detection, absolute: Absolute) -> Json:
+    """``state`` with addresses that a key opens. Costs no query if the detection came from ``selectors``."""
+    found = state(detection)
+    files = {kind: path and _file(detection, kind, absolute) for kind, path in found["files"].items()}
+    return {
+        **found,
+        **_particulars(detection),
+        "url": absolute(reverse("api_detection", args=[detection.pk])),
+        "page": absolute(found["url"]),
+        "files": files,
+        "model": _model(found["model"], absolute),
+        "explanations": {
+            name: {**each, "image": each["image"] and _file(detection, name, absolute)}
+            for name, each in found["explanations"].items()
+        },
+        "evidence": [{**each, "image": each["image"] and files["heatmap"]} for each in found["evidence"]],
+    }
+
+
+def _particulars(detection: Detection) -> Json:
+    return {
+        "reference": detection.reference,
+        "metadata": detection.metadata,
+        "source_url": detection.source_url,
+        "batch": _text(detection.batch_id),
+        "key": _text(detection.submitted_key_id),
+        "rerun_of": _text(detection.rerun_of_id),
+        "completed_at": detection.completed_at and detection.completed_at.isoformat(),
+    }
+
+
+def _text(value: object | None) -> str | None:
+    return None if value is None else str(value)
+
+
+def _file(detection: Detection, kind: str, absolute: Absolute) -> str:
+    return absolute(reverse("api_detection_file", args=[detection.pk, kind]))
+
+
+def _model(model: Json | None, absolute: Absolute) -> Json | None:
+    if model is None:
+        return None
+    try:
+        path = reverse("api_model", args=[model["name"]])
+    except NoReverseMatch:  # a name of another time
+        path = model["url"]
+    return {**model, "url": absolute(path)}

@@ -1,0 +1,92 @@
+"""How the API takes an image in: once for each Idempotency-Key, and kept back where the client waits."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+from uuid import UUID
+
+from django.urls import reverse
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from accounts.access import Principal
+from accounts.api_base import query
+from detection import idempotency, selectors, services
+from detection.afterwards import hand_over
+from detection.api_state import api_state
+from detection.api_waiting import Wait, ready_now
+from detection.idempotency import Answer
+from detection.models import Detection
+from detection.remote import fetch_image
+from detection.serializers import Order, SubmitQuery
+
+RETRY_AFTER = "1"  # seconds; most images take less
+Also = Callable[[Detection], None]
+
+
+def take_in(principal: Principal, data: Any, also: Also) -> Detection:
+    """A validated ``Order``: fetches what has to be fetched, and submits it.
+
+    Raises:
+        ImageRefused, RemoteRefused, RemoteFailed, QuotaExceeded: see services.submit, remote.fetch_image.
+    """
+    if "url" in data:
+        content, name = fetch_image(data["url"])
+    else:
+        content, name = data["file"], data["file"].name or ""
+    particulars = services.Particulars(
+        reference=data.get("reference", ""),
+        metadata=data.get("metadata") or {},
+        source_url=data.get("url", ""),
+    )
+    return services.submit(
+        principal=principal, data=content, name=name, particulars=particulars, also=also
+    )  # fmt: skip
+
+
+def submitted(request: Request, principal: Principal, make: Callable[[Also], Detection]) -> Response:
+    """Answers with what ``make`` makes, or made when this request came for the first time.
+
+    202 with ``Location`` and ``Retry-After``; 201 where the result is there.
+    """
+    asked = query(request, SubmitQuery, also=())
+    once = idempotency.begin(principal, request)
+    pk = once.made
+    if pk is None:
+        with once:
+            pk = make(once.attach).pk
+    current = partial(_answer, request, principal, pk)
+    answer = once.answer or once.finish(current())
+    if answer.status == 202 and asked["wait"]:
+        done = asked["until"] == "done"
+        result = partial(_result, current)
+        hand_over(request, Wait(principal, pk, asked["wait"], done, once, result))
+    return _response(answer)
+
+
+def order(request: Request) -> Any:
+    """The body, validated. Raises DRF's ValidationError."""
+    found = Order(data=request.data)
+    found.is_valid(raise_exception=True)
+    return found.validated_data
+
+
+def _answer(request: Request, principal: Principal, pk: UUID) -> Answer:
+    state = api_state(selectors.get(principal, pk), request.build_absolute_uri)
+    where = {"Location": request.build_absolute_uri(reverse("api_detection", args=[pk]))}
+    return Answer(201 if ready_now(state) else 202, state, where)
+
+
+def _result(current: Callable[[], Answer]) -> Answer:
+    """After waiting. Where there is nothing to wait for any more, what there is is the result."""
+    found = current()
+    return Answer(201, found.body, found.headers)
+
+
+def _response(answer: Answer) -> Response:
+    headers = dict(answer.headers)
+    if answer.status == 202:
+        headers["Retry-After"] = RETRY_AFTER
+    return Response(answer.body, answer.status, headers=headers)

@@ -1,0 +1,81 @@
+"""``?wait=SECONDS``: the answer to a submission is kept back until the result is there."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from accounts import access
+from accounts.access import Principal
+from detection import afterwards, push
+from detection.afterwards import Message, Send
+from detection.idempotency import Answer, Once
+from detection.listening import listening
+from detection.models import Detection
+
+logger = logging.getLogger(__name__)
+
+LOOK_SECONDS = 1.0  # the fallback where a push is lost
+
+
+@dataclass(frozen=True)
+class Wait:
+    """For ``detection.afterwards``. ``answer`` gives the answer as things then are; ``done``: until all
+    stages have reported, instead of until there is a verdict."""
+
+    principal: Principal
+    pk: UUID
+    seconds: float
+    done: bool
+    once: Once
+    answer: Callable[[], Answer]
+
+    async def __call__(self, held: list[Message], gone: asyncio.Task[None], send: Send) -> None:
+        """Sends the result if it comes in time, else what Django has answered."""
+        try:
+            ready = await self._ready(gone)
+            messages = await afterwards.read(self._better, held) if ready else held
+        except Exception:  # what Django said stays true
+            logger.exception("A request could not wait for its result.")
+            messages = held
+        for message in messages:
+            await send(message)
+
+    async def _ready(self, gone: asyncio.Task[None]) -> bool:
+        end = time.monotonic() + self.seconds
+        async with listening(push.detection_group(self.pk)) as ear:
+            gone.add_done_callback(lambda task: ear.news.set())
+            while not gone.done():
+                if await afterwards.read(is_ready, self.principal, self.pk, self.done):
+                    return True
+                left = end - time.monotonic()
+                if left <= 0:
+                    return False
+                await ear.wait(min(left, LOOK_SECONDS))
+        return False
+
+    def _better(self, held: list[Message]) -> list[Message]:
+        answer = self.answer()
+        self.once.better(answer)
+        body = json.dumps(answer.body, ensure_ascii=False, separators=(",", ":")).encode()
+        headers = {**answer.headers, "Content-Length": str(len(body))}
+        start = afterwards.start(held, answer.status, headers, without={"Retry-After"})
+        return [start, {"type": "http.response.body", "body": body}]
+
+
+def is_ready(principal: Principal, pk: UUID, done: bool) -> bool:
+    """Also where there is nothing left to wait for: no verdict will come, or the detection is gone."""
+    mine = access.scope(principal, Detection.objects.all())
+    row = mine.filter(pk=pk).values_list("verdict", "completed_at").first()
+    return row is None or row[1] is not None or (bool(row[0]) and not done)
+
+
+def ready_now(state: dict[str, Any]) -> bool:
+    """Whether a state answers the question already."""
+    return bool(state["verdict"]) or state["status"] in ("done", "failed")

@@ -1,0 +1,181 @@
+"""Requests that may come again (Idempotency-Key): one of many does the work, all get one answer.
+
+A row is made before the work, and of many the unique index lets one through. What the work made is
+written into the row within the transaction that makes it: a process that dies in between leaves either
+nothing, and then the row is free again after ``LEASE``, or the work with its row, and then the next
+request answers with it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from django.core.files.uploadedfile import UploadedFile
+from django.db.models import Model
+from django.utils import timezone
+from rest_framework.request import Request
+
+from accounts.access import Principal
+from accounts.api_problem import Problem
+from detection.models import IdempotentRequest
+
+HEADER = "Idempotency-Key"
+KEEP = timedelta(hours=24)
+LEASE = timedelta(minutes=2)  # the longest that fetching and decoding an image may take
+LONGEST = 255
+CLEANED = 100  # rows that one request removes: rows come one a request, so none pile up
+
+REUSED = "This Idempotency-Key came before with another body, or at another address."
+AT_WORK = "A request with this Idempotency-Key is being worked on just now."
+BAD = f"An Idempotency-Key is 1 to {LONGEST} visible characters of ASCII, best a UUID."
+
+
+@dataclass(frozen=True)
+class Answer:
+    status: int
+    body: Any
+    headers: dict[str, str]
+
+
+class Once:
+    """A request that is to be answered once. ``row`` None: it came without a key, and all this does nothing.
+
+    ``with once:`` around the work gives the key free again where the work fails.
+    """
+
+    def __init__(self, row: IdempotentRequest | None) -> None:
+        self.row = row
+        self._since: datetime | None = row.created_at if row else None
+
+    @property
+    def made(self) -> UUID | None:
+        """What an earlier request made; then there is nothing left to do but to answer."""
+        return UUID(self.row.body["id"]) if self.row and self.row.body else None
+
+    @property
+    def answer(self) -> Answer | None:
+        """What was answered, if anything was."""
+        if self.row is None or self.row.status is None:
+            return None
+        return Answer(self.row.status, self.row.body, self.row.headers)
+
+    def attach(self, made: Model) -> None:
+        """To be called in the transaction that makes it.
+
+        Raises:
+            Problem: the work took longer than ``LEASE`` and another request has begun it anew.
+        """
+        if self.row is None:
+            return
+        body = {"id": str(made.pk)}
+        ours = IdempotentRequest.objects.filter(pk=self.row.pk, created_at=self._since, body__isnull=True)
+        if not ours.update(body=body):
+            raise at_work()
+        self.row.body = body
+
+    def finish(self, answer: Answer) -> Answer:
+        """Keeps the answer, unless another request was quicker: then its answer is given."""
+        if self.row is None:
+            return answer
+        fields = {"status": answer.status, "body": answer.body, "headers": answer.headers}
+        if IdempotentRequest.objects.filter(pk=self.row.pk, status=None).update(**fields):
+            return answer
+        kept = IdempotentRequest.objects.filter(pk=self.row.pk).exclude(status=None).first()
+        return Answer(kept.status or 0, kept.body, kept.headers) if kept else answer
+
+    def better(self, answer: Answer) -> None:
+        """For an answer that was waited for: it takes the place of “not yet”."""
+        if self.row is not None:
+            fields = {"status": answer.status, "body": answer.body, "headers": answer.headers}
+            IdempotentRequest.objects.filter(pk=self.row.pk, status=202).update(**fields)
+
+    def __enter__(self) -> Once:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *rest: object) -> None:
+        if kind is not None and self.row is not None:
+            rows = IdempotentRequest.objects.filter(pk=self.row.pk, created_at=self._since, body__isnull=True)
+            rows.delete()
+
+
+def begin(principal: Principal, request: Request) -> Once:
+    """Takes the key for this request, or finds what an earlier one has made or answered.
+
+    Raises:
+        Problem: ``idempotency-key-reused`` or ``idempotency-in-progress``; ``invalid-parameter`` for
+            a key that is none.
+    """
+    value = _value(request)
+    if value is None or principal.key is None:
+        return Once(None)
+    _clean()
+    wanted = {"key": principal.key, "value": value}
+    defaults = {"fingerprint": fingerprint(request), "created_at": timezone.now()}
+    row, made = IdempotentRequest.objects.get_or_create(**wanted, defaults=defaults)
+    if row.fingerprint != defaults["fingerprint"]:
+        raise Problem("idempotency-key-reused", REUSED, errors=[{"header": HEADER, "detail": REUSED}])
+    return Once(row if made or row.body else _taken_over(row))
+
+
+def at_work() -> Problem:
+    return Problem("idempotency-in-progress", AT_WORK, headers={"Retry-After": "1"})
+
+
+def fingerprint(request: Request) -> str:
+    """Of what a request asks for. Forms are compared by their fields: a boundary is new with each try."""
+    found = hashlib.sha256()
+    for part in _parts(request):
+        found.update(len(part).to_bytes(8, "big") + part)
+    return found.hexdigest()
+
+
+def _parts(request: Request) -> Iterator[bytes]:
+    yield f"{request.method} {request.path}".encode()
+    if not hasattr(request.data, "lists"):
+        yield json.dumps(request.data, sort_keys=True).encode()
+        return
+    for name, values in sorted(request.data.lists()):
+        for value in values:
+            yield name.encode()
+            yield _of_file(value) if isinstance(value, UploadedFile) else str(value).encode()
+
+
+def _of_file(file: UploadedFile[Any]) -> bytes:
+    found = hashlib.sha256((file.name or "").encode())
+    for chunk in file.chunks():
+        found.update(chunk)
+    file.seek(0)
+    return found.digest()
+
+
+def _value(request: Request) -> str | None:
+    value = request.headers.get(HEADER)
+    if value is None:
+        return None
+    if not 0 < len(value) <= LONGEST or not all(" " < each <= "~" for each in value):
+        raise Problem("invalid-parameter", BAD, errors=[{"header": HEADER, "detail": BAD}])
+    return value
+
+
+def _taken_over(row: IdempotentRequest) -> IdempotentRequest:
+    """A row whose process has died goes to one of those who ask again; the time is its fence."""
+    now = timezone.now()
+    if row.created_at > now - LEASE:
+        raise at_work()
+    same = IdempotentRequest.objects.filter(pk=row.pk, created_at=row.created_at, body__isnull=True)
+    if not same.update(created_at=now):
+        raise at_work()
+    row.created_at = now
+    return row
+
+
+def _clean() -> None:
+    old = IdempotentRequest.objects.filter(created_at__lt=timezone.now() - KEEP)
+    if ids := list(old.values_list("pk", flat=True)[:CLEANED]):
+        IdempotentRequest.objects.filter(pk__in=ids).delete()

@@ -1,0 +1,286 @@
+"""Detections through the API: in, out, filtered, gone; each answer for its own organisation alone."""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+from uuid import uuid4
+
+import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.utils import timezone
+
+from accounts.access import DELETE, READ, WRITE
+from accounts.models import Usage
+from detection import services
+from detection.models import Detection
+from tests import hostile
+from tests.api.conftest import Api, problem
+from tests.detection_pages import factory
+from tests.detection_pages.examined import examined
+
+pytestmark = pytest.mark.django_db
+HOST = "http://testserver"
+
+
+def upload(name: str = "cat.png", data: bytes | None = None) -> SimpleUploadedFile:
+    return SimpleUploadedFile(name, hostile.png() if data is None else data)
+
+
+@pytest.fixture
+def stranger(make_key) -> Api:
+    """A key of another organisation."""
+    return Api(make_key()[1])
+
+
+class TestSubmit:
+    def test_a_file_is_taken_in(self, api, principal):
+        told = {"reference": "CMS-17", "metadata": json.dumps({"desk": "sport", "page": [1, 2]})}
+        response = api.post("detections/", {"file": upload(), **told})
+        assert response.status_code == 202, response.content
+        found = response.json()
+        assert response["Location"] == found["url"] == f"{HOST}/api/v1/detections/{found['id']}/"
+        assert response["Retry-After"] == "1"
+        assert (found["reference"], found["metadata"]) == ("CMS-17", {"desk": "sport", "page": [1, 2]})
+        assert (found["status"], found["verdict"], found["name"]) == ("waiting", "", "cat.png")
+        detection = Detection.objects.get()
+        assert (detection.organisation, detection.submitted_by) == (principal.organisation, None)
+        assert found["key"] == str(detection.submitted_key_id)
+        assert found["submitted_by"] == detection.submitted_key.name
+        assert Usage.objects.get(key=detection.submitted_key).images == 1
+
+    def test_an_address_is_fetched(self, api, monkeypatch):
+        asked = []
+
+        def fetch(url):
+            asked.append(url)
+            return hostile.png(), "photo.png"
+
+        monkeypatch.setattr("detection.api_submission.fetch_image", fetch)
+        found = api.send(
+            "detections/", {"url": "https://example.org/photo.png", "metadata": {"a": None}}
+        ).json()
+        assert asked == ["https://example.org/photo.png"]
+        assert (found["name"], found["source_url"]) == ("photo.png", "https://example.org/photo.png")
+
+    def test_an_address_within_the_network_is_refused(self, api):
+        found = problem(api.send("detections/", {"url": "http://127.0.0.1/x.png"}), "address-refused")
+        assert found["code"]
+        assert not Detection.objects.exists()
+
+    @pytest.mark.parametrize("name", hostile.BROKEN)
+    def test_a_broken_file_is_refused_with_its_code(self, api, name):
+        make, code = hostile.BROKEN[name]
+        assert (
+            problem(api.post("detections/", {"file": upload(name, make())}), "image-refused")["code"] == code
+        )
+
+    @pytest.mark.parametrize(
+        ("body", "field"),
+        [
+            ({}, ""),
+            ([], ""),
+            ("text", ""),
+            (None, ""),
+            ({"url": 1}, "/url"),
+            ({"url": {"a": 1}}, "/url"),
+            ({"url": "x" * 3000}, "/url"),
+            ({"file": "cat.png"}, "/file"),
+            ({"url": "http://a.b/", "reference": 7}, "/reference"),
+            ({"url": "http://a.b/", "reference": "x" * 201}, "/reference"),
+            ({"url": "http://a.b/", "reference": "\0"}, "/reference"),
+            ({"url": "http://a.b/", "reference": "\ud800"}, "/reference"),
+            ({"url": "http://a.b/", "metadata": "{}"}, "/metadata"),
+            ({"url": "http://a.b/", "metadata": []}, "/metadata"),
+            ({"url": "http://a.b/", "metadata": {"a": "\0"}}, "/metadata"),
+            ({"url": "http://a.b/", "metadata": {"\ud800": 1}}, "/metadata"),
+            ({"url": "http://a.b/", "metadata": {"a": "x" * 17_000}}, "/metadata"),
+            ({"url": "http://a.b/", "metadata": {"a": {"b": {"c": {"d": {"e": 1}}}}}}, "/metadata"),
+            ({"url": "http://a.b/", "colour": "red"}, "/colour"),
+        ],
+        ids=repr,
+    )
+    def test_fields_of_the_wrong_kind(self, api, body, field):
+        found = problem(api.send("detections/", json.dumps(body)), "invalid")
+        assert {each["field"] for each in found["errors"]} == {field}
+        assert not Detection.objects.exists()
+
+    @pytest.mark.parametrize("metadata", ["{", "1e999", '{"a": 1e999}', "[" * 20_000, '"a"'])
+    def test_metadata_of_a_form_is_read_as_strictly(self, api, metadata):
+        found = problem(api.post("detections/", {"file": upload(), "metadata": metadata}), "invalid")
+        assert found["errors"][0]["field"] == "/metadata"
+
+    def test_five_levels_are_enough(self, api):
+        metadata = json.dumps({"a": [[[["b"]]]]})
+        assert api.post("detections/", {"file": upload(), "metadata": metadata}).status_code == 202
+
+    @pytest.mark.parametrize("wait", ["31", "-1", "soon", "nan", "1&wait=2"])
+    def test_waiting_has_its_limits(self, api, wait):
+        problem(api.post(f"detections/?wait={wait}", {"file": upload()}), "invalid-parameter")
+        assert not Detection.objects.exists()
+
+    def test_it_takes_the_scope(self, api_key):
+        problem(Api(api_key([READ])[1]).post("detections/", {"file": upload()}), "forbidden")
+
+    def test_a_quota_that_is_used_up(self, api_key):
+        api = Api(api_key(per_month=1)[1])
+        assert api.post("detections/", {"file": upload()}).status_code == 202
+        response = api.post("detections/", {"file": upload()})
+        problem(response, "quota-exceeded")
+        assert int(response["Retry-After"]) > 0
+
+
+class TestRead:
+    def test_the_whole_state_with_addresses_that_a_key_opens(self, api, principal):
+        detection = examined(principal)
+        found = api.get(f"detections/{detection.pk}/").json()
+        assert found["verdict"] == "fake"
+        assert found["page"] == f"{HOST}/o/{principal.organisation.slug}/detections/{detection.pk}/"
+        addresses = [found["url"], found["model"]["url"], *found["files"].values()]
+        addresses += [each["image"] for each in [*found["evidence"], *found["explanations"].values()]]
+        for address in filter(None, addresses):
+            assert address.startswith(f"{HOST}/api/v1/"), address
+        pictures = [each for each in addresses if each and "/files/" in each]
+        assert len(pictures) > 6
+        for address in pictures:
+            response = api.get(address)
+            assert response.status_code == 200, address
+            assert response["Content-Type"].startswith("image/")
+
+    def test_unchanged_is_said_without_the_state(self, api, principal, django_assert_max_num_queries):
+        detection = factory.done(principal)
+        first = api.get(f"detections/{detection.pk}/")
+        assert first["Cache-Control"] == "private, no-cache"
+        assert "Authorization" in first["Vary"]
+        with django_assert_max_num_queries(4):
+            again = api.get(f"detections/{detection.pk}/", headers={"if-none-match": first["ETag"]})
+        assert (again.status_code, again.content) == (304, b"")
+        services.bump([detection.pk])
+        again = api.get(f"detections/{detection.pk}/", headers={"if-none-match": first["ETag"]})
+        assert again.status_code == 200
+        assert again["ETag"] != first["ETag"]
+
+    def test_files_keep_their_types_and_their_rules(self, api, principal):
+        detection = factory.done(principal, data=hostile.jpeg())
+        response = api.get(f"detections/{detection.pk}/files/original/", headers={"accept": "image/*"})
+        assert response.content == hostile.jpeg()
+        assert "sandbox" in response["Content-Security-Policy"]
+        path = f"detections/{detection.pk}/files/original/"
+        assert api.get(path, headers={"if-none-match": response["ETag"]}).status_code == 304
+        problem(api.get(f"detections/{detection.pk}/files/secrets/"), "not-found")
+
+    @pytest.mark.parametrize("path", ["", "files/original/", "events/"])
+    def test_another_organisations_are_not_there(self, stranger, principal, path):
+        detection = factory.done(principal)
+        problem(stranger.get(f"detections/{detection.pk}/{path}"), "not-found")
+
+    @pytest.mark.parametrize("path", ["rerun/", "explanations/lime/"])
+    def test_nor_can_anything_be_done_with_them(self, stranger, principal, path):
+        detection = factory.done(principal)
+        problem(stranger.send(f"detections/{detection.pk}/{path}", {}), "not-found")
+        problem(stranger.delete(f"detections/{detection.pk}/"), "not-found")
+        assert Detection.objects.count() == 1
+
+
+class TestList:
+    def test_pages_follow_each_other(self, api, principal):
+        names = [f"{number}.jpg" for number in range(5)]
+        for name in names:
+            factory.waiting(principal, name)
+        first = api.get("detections/?limit=2").json()
+        second = api.get(first["next"]).json()
+        third = api.get(second["next"]).json()
+        seen = [each["name"] for page in (first, second, third) for each in page["results"]]
+        assert seen == names[::-1]
+        assert third["next"] is None
+        assert api.get(third["previous"]).json()["results"] == second["results"]
+
+    def test_new_rows_do_not_move_a_page(self, api, principal):
+        for number in range(3):
+            factory.waiting(principal, f"{number}.jpg")
+        first = api.get("detections/?limit=2").json()
+        factory.waiting(principal, "new.jpg")
+        assert [each["name"] for each in api.get(first["next"]).json()["results"]] == ["0.jpg"]
+
+    def test_filters_hold_together(self, api, api_key, principal, stranger):
+        fake = examined(principal, "beach.jpg")
+        real = factory.done(principal, "Beach at night.jpg", verdict="real", p_fake=0.02)
+        key, secret = api_key()
+        found = Api(secret).post("detections/", {"file": upload("street.png"), "reference": "r-1"}).json()
+        late = Detection.objects.get(pk=found["id"])
+        Detection.objects.filter(pk=late.pk).update(created_at=timezone.now() + timedelta(days=2))
+        tomorrow = (timezone.now() + timedelta(days=1)).isoformat()
+        by_filter = {
+            "": {fake, real, late},
+            "verdict=fake": {fake},
+            "basis=pixels": {fake},
+            "q=BEACH": {fake, real},
+            "q=beach&verdict=real": {real},
+            "q=%25": set(),
+            "reference=r-1": {late},
+            f"since={tomorrow}": {late},
+            f"until={tomorrow}": {fake, real},
+            f"key={key.pk}": {late},
+            f"batch={uuid4()}": set(),
+        }
+        for asked, wanted in by_filter.items():
+            response = api.get(f"detections/?{asked}")
+            assert {each["id"] for each in response.json()["results"]} == {str(each.pk) for each in wanted}, (
+                asked
+            )
+        assert stranger.get("detections/").json()["results"] == []
+
+    @pytest.mark.parametrize(
+        "asked",
+        ["verdict=maybe", "basis=x", "since=yesterday", "until=2026-01-01T00:00:00", "key=7", "batch=x",
+         "limit=0",
+         "limit=101", "limit=many", "cursor=x", "cursor=cD1ub3c%3D", "colour=red", "q=%00",
+         "verdict=fake&verdict=real",
+         "since=0001-01-01T00:00:00%2B14:00", "reference=" + 201 * "x"],
+    )  # fmt: skip
+    def test_a_filter_that_makes_no_sense_is_an_error(self, api, principal, asked):
+        factory.waiting(principal)
+        problem(api.get(f"detections/?{asked}"), "invalid-parameter")
+
+    @pytest.mark.parametrize("asked", ["", "q=photo", "verdict=fake&basis=pixels", "limit=100"])
+    def test_eight_queries_at_most(self, api, principal, asked, django_assert_max_num_queries):
+        for _ in range(6):
+            examined(principal)
+        with django_assert_max_num_queries(8):
+            assert len(api.get(f"detections/?{asked}").json()["results"]) == 6
+
+
+class TestActs:
+    def test_delete(self, api, principal, settings):
+        detection = factory.done(principal)
+        assert api.delete(f"detections/{detection.pk}/").status_code == 204
+        problem(api.get(f"detections/{detection.pk}/"), "not-found")
+
+    def test_delete_takes_its_scope(self, api_key, principal):
+        detection = factory.done(principal)
+        problem(Api(api_key([READ, WRITE])[1]).delete(f"detections/{detection.pk}/"), "forbidden")
+        assert Api(api_key([DELETE])[1]).delete(f"detections/{detection.pk}/").status_code == 204
+
+    def test_a_rerun_is_a_record_of_its_own(self, api, principal):
+        first = factory.done(principal, "photo.jpg")
+        Detection.objects.filter(pk=first.pk).update(reference="r-1", metadata={"a": 1})
+        response = api.send(f"detections/{first.pk}/rerun/", {})
+        assert response.status_code == 202
+        found = response.json()
+        assert found["id"] != str(first.pk)
+        assert (found["rerun_of"], found["reference"], found["metadata"]) == (str(first.pk), "r-1", {"a": 1})
+        assert (found["status"], found["facts"]["sha256"]) == ("waiting", first.sha256)
+        assert Detection.objects.get(pk=first.pk).verdict == "fake"
+
+    def test_a_rerun_by_a_model_that_is_not_active(self, api, principal):
+        first = factory.done(principal)
+        problem(api.send(f"detections/{first.pk}/rerun/", {"model": "paper_cnn"}), "model-not-active")
+        assert api.send(f"detections/{first.pk}/rerun/", {"model": "cifake_resnet"}).status_code == 202
+
+    def test_explanations(self, api, principal):
+        detection = factory.done(principal)
+        for _ in range(2):
+            response = api.post(f"detections/{detection.pk}/explanations/lime/")
+            assert response.status_code == 202
+            assert response.json()["explanations"]["lime"]["state"] == "queued"
+        problem(api.post(f"detections/{detection.pk}/explanations/tea-leaves/"), "not-found")
