@@ -1,0 +1,47 @@
+"""One row of each kind in an organisation, so that addresses with an id lead somewhere."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.utils import timezone
+
+from accounts import keys
+from accounts.models import Invitation, Membership, User
+from detection import services
+from detection.models import Batch, Delivery, Webhook
+from tests.detection.conftest import finish
+from tests.hostile import png
+
+
+class Ids(dict):
+    """``ids[path, "id"]``: by what the path is about."""
+
+    def __missing__(self, place: tuple[str, str]) -> Any:
+        path, name = place
+        kind = name if name != "id" else path.removeprefix("/api/v1/").split("/")[0]
+        return self[kind]
+
+
+def seed(principal: Any) -> Ids:
+    organisation = principal.organisation
+    user = User.objects.create_user("seeded@example.org", None)
+    member = Membership.objects.create(organisation=organisation, user=user)
+    invitation = Invitation.objects.create(
+        organisation=organisation, email="ada@example.org", token_hash="0" * 64, expires_at=timezone.now()
+    )
+    key, _ = keys.make(principal=principal, name="Desk", scopes=["usage:read"])
+    webhook = Webhook.objects.create(
+        organisation=organisation, url="https://example.org/", secret="whsec_eHh4", events=["webhook.test"]
+    )
+    delivery = Delivery.objects.create(webhook=webhook, event_id="msg_1", event="webhook.test", body="{}")
+    batch = Batch.objects.create(organisation=organisation, total=1)
+    detection = services.submit(principal=principal, data=png(), name="cat.png")
+    finish()
+    found = {
+        "members": member, "invitations": invitation, "keys": key, "webhooks": webhook,
+        "delivery": delivery, "deliveries": delivery, "batches": batch, "detections": detection,
+    }  # fmt: skip
+    return Ids(
+        {**{kind: str(row.pk) for kind, row in found.items()}, "name": "cifake_resnet", "kind": "preview"}
+    )
