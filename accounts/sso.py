@@ -99,6 +99,8 @@ def _answer(
     """allauth's view with our adapter; a provider that cannot be reached ends in a sentence."""
     adapter = CheckingAdapter(request, provider_id)
     try:
+        if request.method == "POST" or view is OAuth2CallbackView:
+            _ = adapter.openid_config  # nobody is sent to, or comes from, a provider that is not the one
         return view.adapter_view(adapter)(request)
     except SocialApp.DoesNotExist:
         raise Http404 from None
