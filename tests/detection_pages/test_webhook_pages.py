@@ -42,8 +42,8 @@ def sent(principal, webhook):
 
 
 @pytest.fixture
-def page(member_client, principal):
-    """``page(name, …)``: a page of the owner's, as text and as HTML."""
+def shown(member_client, principal):
+    """``shown(name, …)``: a page of the owner's, as text and as HTML."""
 
     def get(name: str, *args, status: int = 200, **query) -> str:
         response = member_client.get(address(principal, name, *args), query)
@@ -69,14 +69,14 @@ def signed_in(user) -> Client:
     return client
 
 
-def test_the_empty_list_says_what_a_webhook_is_for(page, principal):
-    html = page("webhooks")
+def test_the_empty_list_says_what_a_webhook_is_for(shown, principal):
+    html = shown("webhooks")
     assert "No webhooks yet" in html
     assert address(principal, "webhook_new") in html
 
 
-def test_a_webhook_is_made(page, member_client, principal):
-    html = page("webhook_new")
+def test_a_webhook_is_made(shown, member_client, principal):
+    html = shown("webhook_new")
     assert all(words in html for words in events.CHOICES.values())
     form = {"url": f" {URL} ", "description": "CMS", "events": ["detection.completed", "member.*"]}
     response = member_client.post(address(principal, "webhook_new"), form, follow=True)
@@ -112,8 +112,8 @@ def test_one_too_many_is_refused_in_words(member_client, principal, webhook, mon
     assert webhooks.TOO_MANY in response.content.decode()
 
 
-def test_a_webhook_is_changed(member_client, principal, webhook, page):
-    assert page("webhook_edit", webhook.pk).count("checked") == len(events.CHOICES)
+def test_a_webhook_is_changed(member_client, principal, webhook, shown):
+    assert shown("webhook_edit", webhook.pk).count("checked") == len(events.CHOICES)
     form = {"url": URL, "description": "", "events": ["batch.completed"]}
     response = member_client.post(address(principal, "webhook_edit", webhook.pk), form, follow=True)
     assert "Saved." in response.content.decode()
@@ -121,32 +121,32 @@ def test_a_webhook_is_changed(member_client, principal, webhook, page):
     assert (webhook.description, webhook.events) == ("", ["batch.completed"])
 
 
-def test_the_list_tells_the_state(page, webhook, sent):
+def test_the_list_tells_the_state(shown, webhook, sent):
     sent(503)
-    html = page("webhooks")
+    html = shown("webhooks")
     assert "Content &lt;b&gt;system&lt;/b&gt;" in html
     assert "Failing" in html
     assert "1 waiting" in html
     Webhook.objects.update(active=False, off_reason=deliveries.FAILING)
-    html = page("webhooks")
+    html = shown("webhooks")
     assert "Switched off" in html
     assert deliveries.FAILING in html
 
 
-def test_a_webhook_shows_its_deliveries(page, webhook, sent):
+def test_a_webhook_shows_its_deliveries(shown, webhook, sent):
     sent(200)
     sent(None, "", "The server did not answer in full within 10 seconds.")
-    words = text(page("webhook_detail", webhook.pk))
+    words = text(shown("webhook_detail", webhook.pk))
     assert "A test Delivered Answered 200" in words
     assert "A test Will be tried again The server did not answer" in words
-    assert "A test Delivered" not in text(page("webhook_detail", webhook.pk, state="queued"))
-    assert "None of these" in page("webhook_detail", webhook.pk, state="dead")
-    assert "A test Delivered" in text(page("webhook_detail", webhook.pk, state="nonsense", page="999"))
+    assert "A test Delivered" not in text(shown("webhook_detail", webhook.pk, state="queued"))
+    assert "None of these" in shown("webhook_detail", webhook.pk, state="dead")
+    assert "A test Delivered" in text(shown("webhook_detail", webhook.pk, state="nonsense", page="999"))
 
 
-def test_a_delivery_shows_request_and_answer(page, webhook, sent):
+def test_a_delivery_shows_request_and_answer(shown, webhook, sent):
     row = sent(500, "<script>alert(1)</script>")
-    html = page("webhook_delivery", webhook.pk, row.pk)
+    html = shown("webhook_delivery", webhook.pk, row.pk)
     assert row.event_id in html
     assert "&quot;type&quot;: &quot;webhook.test&quot;" in html
     assert "Answered 500" in html
@@ -155,14 +155,14 @@ def test_a_delivery_shows_request_and_answer(page, webhook, sent):
     assert 'http-equiv="refresh"' not in html
 
 
-def test_a_test_is_queued_and_its_page_waits_for_the_result(member_client, principal, webhook, page):
+def test_a_test_is_queued_and_its_page_waits_for_the_result(member_client, principal, webhook, shown):
     response = member_client.post(address(principal, "webhook_test", webhook.pk), follow=True)
     html = response.content.decode()
     assert 'http-equiv="refresh"' in html
     assert "It is on its way." in html
     row = Delivery.objects.get()
     deliveries.save([(each, Try(datetime.now(UTC), 204, 1.0)) for each in deliveries.claim(1)])
-    html = page("webhook_delivery", webhook.pk, row.pk)
+    html = shown("webhook_delivery", webhook.pk, row.pk)
     assert 'http-equiv="refresh"' not in html
     assert "Answered 204" in html
 
@@ -174,19 +174,19 @@ def test_a_delivery_is_sent_again(member_client, principal, webhook, sent):
     assert Delivery.objects.get().state == "queued"
 
 
-def test_a_webhook_that_is_off_sends_nothing_and_says_so(member_client, principal, webhook, sent, page):
+def test_a_webhook_that_is_off_sends_nothing_and_says_so(member_client, principal, webhook, sent, shown):
     row = sent(200)
     Webhook.objects.update(active=False)
     for name, args in (("webhook_test", [webhook.pk]), ("webhook_replay", [webhook.pk, row.pk])):
         response = member_client.post(address(principal, name, *args), follow=True)
         assert webhooks.OFF in response.content.decode()
-    assert "Switch it on to send this again" in page("webhook_delivery", webhook.pk, row.pk)
+    assert "Switch it on to send this again" in shown("webhook_delivery", webhook.pk, row.pk)
     assert Delivery.objects.count() == 1
 
 
-def test_switching_off_asks_and_switching_on_does_not(member_client, principal, webhook, page):
+def test_switching_off_asks_and_switching_on_does_not(member_client, principal, webhook, shown):
     switch = address(principal, "webhook_switch", webhook.pk)
-    assert "Switch this webhook off?" in page("webhook_switch", webhook.pk)
+    assert "Switch this webhook off?" in shown("webhook_switch", webhook.pk)
     assert "The webhook is off." in member_client.post(switch, follow=True).content.decode()
     webhook.refresh_from_db()
     assert not webhook.active
@@ -195,8 +195,8 @@ def test_switching_off_asks_and_switching_on_does_not(member_client, principal, 
     assert webhook.active
 
 
-def test_a_secret_is_replaced_after_asking(member_client, principal, webhook, page):
-    assert "cannot be brought back" in page("webhook_rotate", webhook.pk)
+def test_a_secret_is_replaced_after_asking(member_client, principal, webhook, shown):
+    assert "cannot be brought back" in shown("webhook_rotate", webhook.pk)
     response = member_client.post(address(principal, "webhook_rotate", webhook.pk), follow=True)
     before = webhook.secret
     webhook.refresh_from_db()
@@ -205,8 +205,8 @@ def test_a_secret_is_replaced_after_asking(member_client, principal, webhook, pa
     assert "The secret before this one is valid until" in response.content.decode()
 
 
-def test_deleting_asks_and_says_what_is_lost(member_client, principal, webhook, page):
-    assert "This cannot be undone." in page("webhook_delete", webhook.pk)
+def test_deleting_asks_and_says_what_is_lost(member_client, principal, webhook, shown):
+    assert "This cannot be undone." in shown("webhook_delete", webhook.pk)
     assert Webhook.objects.exists()
     response = member_client.post(address(principal, "webhook_delete", webhook.pk), follow=True)
     assert "was deleted" in response.content.decode()
@@ -249,8 +249,8 @@ def test_outsiders_find_nothing(principal, make_principal, webhook, sent):
     assert client.get(address(other, "webhook_delivery", own.pk, 10**30)).status_code == 404
 
 
-def test_the_menu_leads_here(page, principal):
-    assert f'href="{address(principal, "webhooks")}"' in page("check")
+def test_the_menu_leads_here(shown, principal):
+    assert f'href="{address(principal, "webhooks")}"' in shown("history")
 
 
 def refused(client: Client, principal, act: str, *args) -> int:
