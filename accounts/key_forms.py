@@ -18,10 +18,10 @@ from accounts.models import ApiKey
 NEVER = "never"
 TERMS = [("30", "In 30 days"), ("90", "In 90 days"), ("365", "In a year"), (NEVER, "Never")]
 OVERLAPS = [
-    ("0", "Stop at once"),
-    ("1", "Go on for an hour"),
-    ("24", "Go on for a day"),
-    ("168", "Go on for a week"),
+    ("0", "Stops at once"),
+    ("1", "Goes on for an hour"),
+    ("24", "Goes on for a day"),
+    ("168", "Goes on for a week"),
 ]
 
 
@@ -108,7 +108,7 @@ class NewKeyForm(KeyForm):
 
 class RotateForm(ServiceForm):
     overlap = forms.ChoiceField(
-        label="What works now",
+        label="The value that works now",
         choices=OVERLAPS,
         initial="24",
         help_text="So much time you have to put the new value into your programs.",

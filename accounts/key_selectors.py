@@ -12,7 +12,7 @@ from django.shortcuts import get_object_or_404
 from django.utils import timezone
 
 from accounts import access, usage
-from accounts.access import ALLOWED, KEYS_READ, PERMISSIONS, Principal
+from accounts.access import ALLOWED, KEYS_READ, PERMISSIONS, SCOPES, Principal
 from accounts.models import ApiKey, KeySecret, Membership, Usage
 
 WORKS, EXPIRED, CLOSED, REVOKED = "works", "expired", "closed", "revoked"
@@ -81,10 +81,16 @@ def _card(key: Any) -> Card:
         prefix=newest.token_key if newest else "",
         expires_at=newest.expiry if newest else None,
         values=[each for each in secrets if not is_expired(each) and not is_closed(each)],
-        may=[PERMISSIONS[each] for each in key.scopes if each in PERMISSIONS],
+        may=_in_words(key.scopes),
         withheld=_withheld(key, newest),
         images=key.images or 0,
     )
+
+
+def _in_words(scopes: list[str]) -> list[str]:
+    if set(scopes) >= SCOPES:
+        return ["Everything that a key can be allowed"]
+    return [PERMISSIONS[each] for each in scopes if each in PERMISSIONS]
 
 
 def _state(key: ApiKey, secrets: list[Any]) -> str:

@@ -94,7 +94,7 @@ def make_key(make_principal) -> Callable:
     from accounts import access, keys
 
     def make(principal=None, scopes=access.SCOPES, **fields):
-        chosen = {"name": "Content system", "scopes": list(scopes), **fields}
+        chosen = {"name": "Content system", "scopes": scopes, **fields}
         return keys.make(principal=principal or make_principal(), **chosen)
 
     return make

@@ -1,0 +1,338 @@
+"""The pages of keys and of usage, as people with and without rights see them."""
+
+import re
+from datetime import timedelta
+from html import unescape
+
+import pytest
+from django.core.exceptions import ValidationError
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+from hypothesis import given
+from hypothesis import strategies as st
+
+from accounts import access, keys, usage
+from accounts.models import ApiKey, KeySecret, Membership, Role, Usage
+from accounts.usage_plot import HEIGHT, ceiling, plot
+
+pytestmark = pytest.mark.django_db
+
+NEW = {
+    "name": "Content system",
+    "scopes": [access.READ, access.WRITE],
+    "term": "90",
+    "addresses": "192.0.2.7\n198.51.100.0/24",
+    "per_minute": "60",
+    "per_month": "500",
+    "once": "abc",
+}
+
+
+@pytest.fixture
+def base(principal) -> str:
+    return f"/o/{principal.organisation.slug}/"
+
+
+@pytest.fixture
+def visitor(client, make_principal, principal):
+    """``visitor(role)``: the client, signed in as somebody of that role in the principal's organisation."""
+
+    def sign_in(role: str):
+        client.force_login(make_principal(role, principal.organisation).user)
+        return client
+
+    return sign_in
+
+
+def said(response) -> str:
+    """The page without markup, in one line."""
+    text = re.sub(r"<(script|style|svg).*?</\1>", " ", response.content.decode(), flags=re.S)
+    return " ".join(unescape(re.sub(r"<[^>]+>", " ", text)).split())
+
+
+def value_on(response) -> str:
+    return re.search(r'id="value"[^>]*>(cfk_[0-9a-f]{64})<', response.content.decode())[1]
+
+
+class TestMake:
+    def test_the_value_is_shown_once(self, member_client, base, principal):
+        response = member_client.post(base + "keys/new/", NEW)
+        value = value_on(response)
+        assert response.headers["Cache-Control"].count("no-store") == 1
+        key = ApiKey.objects.get()
+        assert (key.scopes, key.per_minute, key.per_month) == ([access.READ, access.WRITE], 60, 500)
+        assert key.addresses == ["192.0.2.7/32", "198.51.100.0/24"]
+        days = key.secrets.get().expiry - timezone.now()
+        assert timedelta(days=89) < days <= timedelta(days=90)
+        assert value not in member_client.get(base + "keys/").content.decode()
+
+    def test_a_page_loaded_anew_makes_no_second_key(self, member_client, base):
+        member_client.post(base + "keys/new/", NEW)
+        again = member_client.post(base + "keys/new/", NEW, follow=True)
+        assert ApiKey.objects.count() == 1
+        assert "This form was sent before" in said(again)
+
+    def test_a_form_that_came_back_may_be_sent_again(self, member_client, base):
+        wrong = member_client.post(base + "keys/new/", {**NEW, "addresses": "192.0.2.7/24"})
+        assert wrong.status_code == 422
+        assert "For its whole network write 192.0.2.0/24" in said(wrong)
+        assert value_on(member_client.post(base + "keys/new/", NEW))
+
+    def test_each_form_is_another(self, member_client, base):
+        marks = [
+            re.search(r'name="once" value="([^"]+)"', member_client.get(base + "keys/new/").content.decode())[
+                1
+            ]
+            for _ in range(2)
+        ]
+        assert marks[0] != marks[1]
+
+    def test_a_key_may_last_for_ever_if_so_chosen(self, member_client, base):
+        member_client.post(base + "keys/new/", {**NEW, "term": "never", "per_month": "", "addresses": ""})
+        assert (KeySecret.objects.get().expiry, ApiKey.objects.get().per_month) == (None, None)
+
+    def test_scopes_are_offered_in_words_and_the_organisation_itself_is_not(self, member_client, base):
+        page = member_client.get(base + "keys/new/")
+        assert all(access.PERMISSIONS[scope] in said(page) for scope in access.SCOPES)
+        assert access.OWN not in page.content.decode()
+
+    @pytest.mark.parametrize(
+        ("field", "wrong"),
+        [
+            ("name", ""),
+            ("name", "x" * 81),
+            ("name", "a\x00b"),
+            ("scopes", []),
+            ("scopes", ["organisation:own"]),
+            ("scopes", ["<script>"]),
+            ("term", "36500"),
+            ("term", ""),
+            ("addresses", "example.org"),
+            ("addresses", "1 " * 2000),
+            ("per_minute", "0"),
+            ("per_minute", "many"),
+            ("per_minute", "1e3"),
+            ("per_minute", "99999999999999999999"),
+            ("per_month", "-1"),
+            ("once", "a b\n"),
+        ],
+    )
+    def test_what_makes_no_sense_is_said_beside_its_field(self, member_client, base, field, wrong):
+        response = member_client.post(base + "keys/new/", {**NEW, field: wrong})
+        assert response.status_code == 422
+        assert field in response.context["form"].errors
+        assert "errorlist" in response.content.decode()
+        assert not ApiKey.objects.exists()
+
+    @pytest.mark.parametrize("body", ['{"name": "x"}', "[]", '"x"', "{", ""])
+    def test_json_is_no_form(self, member_client, base, body):
+        response = member_client.post(base + "keys/new/", body, content_type="application/json")
+        assert response.status_code == 422
+        assert not ApiKey.objects.exists()
+
+    def test_what_the_service_refuses_is_said_on_the_page(self, member_client, base, monkeypatch):
+        def refuse(**_):
+            raise ValidationError("There are 200 keys already.")
+
+        monkeypatch.setattr(keys, "make", refuse)
+        response = member_client.post(base + "keys/new/", NEW)
+        assert response.status_code == 422
+        assert "There are 200 keys already." in said(response)
+
+
+class TestList:
+    def test_it_tells_what_a_key_may_and_how_much(self, member_client, base, principal, make_key):
+        key, value = make_key(principal, [access.READ], per_month=500, addresses=["192.0.2.0/24"])
+        usage.count_images(access.principal_of_key(key), 20)
+        page = said(member_client.get(base + "keys/"))
+        for words in (
+            "Works",
+            value[:15],
+            "See images",
+            "192.0.2.0/24",
+            "500 images a month (20 used)",
+            "never",
+        ):
+            assert words in page
+
+    def test_an_empty_one_says_what_a_key_is_for(self, member_client, base):
+        assert "Make the first key" in said(member_client.get(base + "keys/"))
+
+    def test_a_key_that_stands_still_says_why(self, member_client, base, principal, make_key, make_principal):
+        admin = make_principal(Role.ADMIN, principal.organisation)
+        make_key(admin)
+        Membership.objects.filter(user=admin.user, organisation=principal.organisation).delete()
+        assert "Whoever saw its value is not a member any more" in said(member_client.get(base + "keys/"))
+
+    def test_names_are_shown_as_text(self, member_client, base, principal, make_key):
+        make_key(principal, name="<b>x</b>")
+        assert "&lt;b&gt;x&lt;/b&gt;" in member_client.get(base + "keys/").content.decode()
+
+
+class TestChange:
+    def test_the_form_shows_what_is_and_saves_what_shall_be(self, member_client, base, principal, make_key):
+        key, _ = make_key(principal, [access.READ], addresses=["192.0.2.7/32"])
+        page = member_client.get(f"{base}keys/{key.pk}/").content.decode()
+        assert "192.0.2.7/32" in page
+        assert re.search(r'value="detections:read"[^>]*checked', page)
+        sent = {**NEW, "name": "Renamed", "scopes": [access.WRITE]}
+        response = member_client.post(f"{base}keys/{key.pk}/", sent, follow=True)
+        key.refresh_from_db()
+        assert (key.name, key.scopes) == ("Renamed", [access.WRITE])
+        assert "Renamed was changed" in said(response)
+
+    def test_nonsense_changes_nothing(self, member_client, base, principal, make_key):
+        key, _ = make_key(principal)
+        assert member_client.post(f"{base}keys/{key.pk}/", {**NEW, "per_minute": "x"}).status_code == 422
+        key.refresh_from_db()
+        assert key.per_minute == 120
+
+
+class TestRotate:
+    def test_a_new_value_is_shown_and_the_old_one_ends(self, member_client, base, principal, make_key):
+        key, old = make_key(principal)
+        sent = {"overlap": "1", "term": "never", "once": "abc"}
+        new = value_on(member_client.post(f"{base}keys/{key.pk}/rotate/", sent))
+        ends = {each.token_key: each.expiry for each in key.secrets.all()}
+        assert ends[new[:15]] is None
+        assert timedelta(minutes=59) < ends[old[:15]] - timezone.now() <= timedelta(hours=1)
+        member_client.post(f"{base}keys/{key.pk}/rotate/", sent)
+        assert key.secrets.count() == 2
+
+    @pytest.mark.parametrize("sent", [{}, {"overlap": "1000", "term": "90"}, {"overlap": "1", "term": "x"}])
+    def test_nonsense_makes_none(self, member_client, base, principal, make_key, sent):
+        key, _ = make_key(principal)
+        assert member_client.post(f"{base}keys/{key.pk}/rotate/", sent).status_code == 422
+        assert key.secrets.count() == 1
+
+
+class TestRevoke:
+    def test_it_asks_first(self, member_client, base, principal, make_key):
+        key, _ = make_key(principal)
+        page = said(member_client.get(f"{base}keys/{key.pk}/revoke/"))
+        assert "This cannot be undone" in page
+        key.refresh_from_db()
+        assert key.revoked_at is None
+        after = member_client.post(f"{base}keys/{key.pk}/revoke/", follow=True)
+        key.refresh_from_db()
+        assert key.revoked_at
+        assert "1 revoked" in said(after)
+
+    @pytest.mark.parametrize("page", ["", "rotate/"])
+    def test_a_revoked_key_has_no_other_pages(self, member_client, base, principal, make_key, page):
+        key, _ = make_key(principal)
+        keys.revoke(principal=principal, pk=key.pk)
+        for response in (
+            member_client.get(f"{base}keys/{key.pk}/{page}", follow=True),
+            member_client.post(f"{base}keys/{key.pk}/{page}", NEW, follow=True),
+        ):
+            assert "This key was revoked" in said(response)
+
+
+class TestWhoMay:
+    PAGES = ("keys/", "keys/new/", "keys/{pk}/", "keys/{pk}/rotate/", "keys/{pk}/revoke/", "usage/")
+
+    @pytest.mark.parametrize(
+        ("role", "allowed"),
+        [
+            (Role.ADMIN, set(PAGES)),
+            (Role.AUDITOR, {"keys/", "usage/"}),
+            (Role.MEMBER, {"usage/"}),
+        ],
+    )
+    def test_each_role_sees_its_own(self, visitor, base, principal, make_key, role, allowed):
+        key, _ = make_key(principal)
+        client = visitor(role)
+        for page in self.PAGES:
+            expected = 200 if page in allowed else 403
+            assert client.get(base + page.format(pk=key.pk)).status_code == expected, page
+            if expected == 403:
+                assert client.post(base + page.format(pk=key.pk), NEW).status_code in (403, 405), page
+
+    def test_others_keys_are_not_there(self, member_client, base, make_key):
+        key, _ = make_key()
+        for page in self.PAGES[2:5]:
+            for method in (member_client.get, member_client.post):
+                assert method(base + page.format(pk=key.pk)).status_code == 404
+
+    def test_strangers_sign_in_first_and_outsiders_find_nothing(self, client, base, make_user, make_key):
+        assert client.get(base + "keys/").status_code == 302
+        client.force_login(make_user())
+        for page in ("keys/", "keys/new/", "usage/"):
+            assert client.get(base + page).status_code == 404
+
+    def test_an_auditor_is_offered_no_buttons(self, visitor, base, principal, make_key):
+        make_key(principal)
+        page = said(visitor(Role.AUDITOR).get(base + "keys/"))
+        assert not re.search("Revoke…|Make a key", page)
+
+
+class TestUsage:
+    def test_days_and_this_months_shares(self, member_client, base, principal, make_key):
+        key, _ = make_key(principal, name="Content system", per_month=10)
+        organisation, today = principal.organisation, usage.today()
+        Usage.objects.create(organisation=organisation, key=key, day=today, images=10, requests=7, refused=2)
+        Usage.objects.create(organisation=organisation, day=today, images=3)
+        Usage.objects.create(organisation=organisation, day=today - timedelta(days=29), images=1)
+        Usage.objects.create(organisation=organisation, day=today - timedelta(days=30), images=50)
+        response = member_client.get(base + "usage/")
+        page = said(response)
+        for words in ("14 in 30 days", "7 in 30 days", "10 of 10 images Used up", "7 requests, 2 refused"):
+            assert words in page
+        assert "64 in 90 days" in said(member_client.get(base + "usage/?days=90"))
+        days = response.context["days"]
+        assert (len(days), days[0].day, days[0].images) == (30, today, 13)
+        assert (days[-1].images, sum(day.images for day in days)) == (1, 14)
+
+    def test_what_is_not_written_down_yet_is_shown_too(self, member_client, base, principal, make_key):
+        key, _ = make_key(principal)
+        usage.count_request(access.principal_of_key(key))
+        assert "1 request" in said(member_client.get(base + "usage/"))
+
+    def test_nobody_sees_what_others_used(self, member_client, base, make_key):
+        key, _ = make_key()
+        Usage.objects.create(organisation=key.organisation, key=key, day=usage.today(), images=5)
+        page = said(member_client.get(base + "usage/"))
+        assert "No image was checked" in page
+        assert key.name not in page
+
+    @pytest.mark.parametrize("days", ["", "x", "-1", "31", "9" * 400, "\x00"])
+    def test_other_spans_are_thirty_days(self, member_client, base, days):
+        assert member_client.get(base + "usage/", {"days": days}).context["span"] == 30
+
+    @pytest.mark.parametrize("page", ["usage/", "keys/"])
+    def test_queries_do_not_grow(self, member_client, base, principal, make_key, page):
+        def used(images: int) -> None:
+            key, _ = make_key(principal)
+            usage.count_images(access.principal_of_key(key), images)
+
+        used(1)
+        member_client.get(base + page)  # the first visit writes that there was one
+        with CaptureQueriesContext(connection) as one:
+            member_client.get(base + page)
+        for images in range(12):
+            used(images)
+        with CaptureQueriesContext(connection) as many:
+            member_client.get(base + page)
+        assert len(many) == len(one)
+
+
+class TestPlot:
+    @given(st.lists(st.tuples(st.integers(0, 10**7), st.integers(0, 10**7)), max_size=90))
+    def test_bars_stand_on_the_ground_and_stay_within(self, amounts):
+        days = [usage.today() + timedelta(days=number) for number in range(len(amounts))]
+        drawn = plot(days, {"a": [a for a, _ in amounts], "b": [b for _, b in amounts]}, {"a": "a", "b": "b"})
+        assert len(drawn.bars) == len(amounts)
+        for bar, (a, b) in zip(drawn.bars, amounts, strict=True):
+            assert len(bar.pieces) == (a > 0) + (b > 0)
+            below = HEIGHT
+            for piece in bar.pieces:
+                assert piece.y + piece.height == pytest.approx(below, abs=0.02)
+                below = piece.y
+            assert below == pytest.approx(HEIGHT * (1 - (a + b) / drawn.top), abs=0.02)
+
+    @given(st.integers(0, 10**9))
+    def test_the_scale_ends_a_little_above_the_highest(self, value):
+        top = ceiling(value)
+        assert value <= top <= max(1, 2 * value)
