@@ -7,18 +7,16 @@ import struct
 from dataclasses import dataclass
 from typing import IO
 
+from accounts.errors import Refused
+
 END = struct.Struct("<4s4H2LH")
 END_64 = struct.Struct("<4sQ2H2L4Q")
 LOCATOR_64 = struct.Struct("<4sLQL")
 LONGEST_COMMENT = 0xFFFF
 
 
-class ArchiveRefused(Exception):
-    """``code`` is stable and for programs; the message is a sentence for people."""
-
-    def __init__(self, code: str, sentence: str) -> None:
-        super().__init__(sentence)
-        self.code = code
+class ArchiveRefused(Refused):
+    """A zip as a whole, or one of its files."""
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from channels.db import database_sync_to_async
 from channels.layers import get_channel_layer
 
 from detection import sweeper
+from detection.batch_worker import BatchWorker
 from detection.delivery_worker import DeliveryWorker
 from detection.lane import Lane
 from detection.push import INFERENCE_GROUP
@@ -37,6 +38,8 @@ class InferenceConsumer:
     def __init__(self, lanes: Sequence[str] = LANES) -> None:
         self.lanes = [Lane(name) for name in LANES if name in lanes]
         self.deliveries = DeliveryWorker()
+        # Beside the fast lane: so many processes feed batches in as examine them.
+        self.batches = BatchWorker() if FAST in lanes else None
         self._stopping = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
         self._others: list[asyncio.Task[None]] = []
@@ -45,6 +48,8 @@ class InferenceConsumer:
         """Returns at once; models load in the background, those of the fast lane first."""
         self._others = [asyncio.create_task(each) for each in (self._listen(), self._sweep())]
         self._tasks.append(asyncio.create_task(self.deliveries.run()))
+        if self.batches is not None:
+            self._tasks.append(asyncio.create_task(self.batches.run()))
         before: asyncio.Event | None = None
         for place, lane in enumerate(self.lanes):
             self._tasks.append(asyncio.create_task(self._run(place, before)))
@@ -54,6 +59,8 @@ class InferenceConsumer:
         """Ends cleanly: batches at work are finished or, after a while, given back."""
         self._stopping.set()
         self.deliveries.stop()
+        if self.batches is not None:
+            self.batches.stop()
         for lane in self.lanes:
             lane.stop()
         _, late = await asyncio.wait(self._tasks, timeout=STOP_SECONDS) if self._tasks else ((), ())
@@ -129,5 +136,7 @@ class InferenceConsumer:
 
     def _wake(self) -> None:
         self.deliveries.wake()
+        if self.batches is not None:
+            self.batches.wake()
         for lane in self.lanes:
             lane.wake()

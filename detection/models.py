@@ -215,7 +215,7 @@ class BatchEntry(models.Model):
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["batch", "number"], name="one_entry_a_number")]
-        indexes = [models.Index(fields=["state", "due_at"], name="batchentry_due")]
+        indexes = [models.Index(fields=["batch", "state", "number"], name="batchentry_turn")]
 
     def __str__(self) -> str:
         return self.name

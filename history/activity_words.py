@@ -30,7 +30,7 @@ SENTENCES = {
     "webhook.made": "made a webhook to {url}",
     "webhook.changed": "changed the webhook to {url}",
     "webhook.deleted": "deleted the webhook to {url}",
-    "batch.started": "began the batch {subject}",
+    "batch.made": "began the batch {subject}",
     "batch.cancelled": "cancelled the batch {subject}",
     "batch.completed": "finished the batch {subject}",
     "batch.deleted": "deleted the batch {subject}",

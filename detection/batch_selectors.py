@@ -1,0 +1,121 @@
+"""Reads of batches: each takes the principal and sees that organisation's alone."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+from django.db.models import Count, QuerySet
+from django.shortcuts import get_object_or_404
+from django.utils import timezone
+
+from accounts import access
+from accounts.access import Principal
+from detection.batch_services import OPEN, UNDECIDED
+from detection.models import Batch, BatchEntry, Detection
+
+VERDICTS = ("fake", "real", "uncertain")
+PACE = timedelta(minutes=2)  # over which the speed is measured
+ENOUGH = 10  # images in that time: fewer say nothing about the rest
+CHUNK = 500  # rows of results in one query
+
+
+def batches(principal: Principal) -> QuerySet[Batch]:
+    """The organisation's, the newest first.
+
+    Raises:
+        PermissionDenied: the principal may not see results.
+    """
+    mine = access.scope(principal, Batch.objects.select_related("submitted_by", "submitted_key"))
+    return mine.order_by("-created_at", "id")
+
+
+def batch(principal: Principal, pk: UUID) -> Batch:
+    """Raises Http404 for another organisation's, as for none."""
+    return get_object_or_404(batches(principal), pk=pk)
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a batch is: ``entries`` by state, ``verdicts`` of those examined."""
+
+    total: int
+    entries: dict[str, int]
+    verdicts: dict[str, int]
+    examined: int
+    seconds_left: int | None  # None: unknown
+
+    @property
+    def finished(self) -> int:
+        """Images of which nothing more will come."""
+        out = self.entries["refused"] + self.entries["cancelled"]
+        return min(self.total, self.examined + out)
+
+    @property
+    def percent(self) -> int:
+        return 100 * self.finished // self.total if self.total else 100
+
+
+def progress(found: Batch) -> Progress:
+    return progresses([found])[found.pk]
+
+
+def progresses(found: list[Batch]) -> dict[UUID, Progress]:
+    """Of several batches, in three queries."""
+    ids = [each.pk for each in found]
+    states = _counts(BatchEntry.objects.filter(batch__in=ids), "state")
+    detections = Detection.objects.filter(batch__in=ids)
+    # What was deleted since was examined, too: its entry is all that is left of it.
+    deleted = _counts(BatchEntry.objects.filter(batch__in=ids, state="accepted", detection=None), "state")
+    verdicts = _counts(detections.exclude(completed_at=None), "verdict")
+    recent = _counts(detections.filter(completed_at__gte=timezone.now() - PACE), "batch")
+    return {
+        each.pk: _progress(
+            each,
+            states.get(each.pk, {}),
+            verdicts.get(each.pk, {}),
+            sum(deleted.get(each.pk, {}).values()),
+            sum(recent.get(each.pk, {}).values()),
+        )
+        for each in found
+    }
+
+
+def entries(found: Batch, after: int = 0, limit: int = CHUNK) -> list[BatchEntry]:
+    """The next entries after a number, with their detections: a stream of results is read so."""
+    rows = BatchEntry.objects.filter(batch=found, number__gt=after).select_related("detection")
+    return list(rows.order_by("number")[:limit])
+
+
+def refused(found: Batch, limit: int) -> list[BatchEntry]:
+    """The first of those that could not be taken in, for a page."""
+    return list(found.entries.filter(state=BatchEntry.State.REFUSED).order_by("number")[:limit])
+
+
+def _counts(rows: QuerySet[Any], field: str) -> dict[UUID, dict[str, int]]:
+    found: dict[UUID, dict[str, int]] = {}
+    for pk, value, count in rows.order_by().values_list("batch", field).annotate(count=Count("pk")):
+        found.setdefault(pk, {})[value] = count
+    return found
+
+
+def _progress(
+    found: Batch, states: dict[str, int], verdicts: dict[str, int], deleted: int, recent: int
+) -> Progress:
+    known = {str(state): states.get(state, 0) for state in BatchEntry.State}
+    examined = sum(verdicts.values()) + deleted
+    # A detection whose stages have failed has come to its end without a verdict.
+    by_verdict = {verdict: verdicts.get(verdict, 0) for verdict in VERDICTS} | {"none": verdicts.get("", 0)}
+    waiting = known["accepted"] - examined + sum(known[state] for state in UNDECIDED)
+    left = _seconds_left(found, waiting, recent) if found.state in OPEN else None
+    return Progress(found.total, known, by_verdict, examined, left)
+
+
+def _seconds_left(found: Batch, waiting: int, recent: int) -> int | None:
+    """At the pace of the last two minutes; None while that is no pace to speak of."""
+    if recent < ENOUGH:
+        return None
+    span = min(PACE, timezone.now() - found.created_at)
+    return round(waiting * span.total_seconds() / recent)

@@ -1,0 +1,183 @@
+"""Feeds batches in, entry by entry, as if each image had been sent by itself, in the InferenceConsumer.
+
+A batch never stands between a person and their image: entries are taken in only while few images of
+batches wait for the model, one at a time is decoded whatever the number of threads, and what was sent
+by itself comes first in every lane (:mod:`detection.queue`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+from functools import partial
+from uuid import UUID
+
+from django.conf import settings
+from django.db import connection
+from django.db.models import Q
+from django.http import Http404
+
+from accounts.access import WRITE, MfaRequired, Principal, principal_for, principal_of_key
+from accounts.models import KeySecret
+from accounts.usage import QuotaExceeded
+from detection import archives, batch_queue, batch_services, remote, services
+from detection.archives import ArchiveRefused, Place
+from detection.batch_queue import LeaseLost
+from detection.models import Batch, BatchEntry, StageRun
+from detection.remote_errors import RemoteFailed, RemoteRefused
+from detection.services import Particulars
+from detection.stages import FAST
+from mlcore.errors import ImageRefused
+
+logger = logging.getLogger(__name__)
+
+AHEAD = 64  # images of batches that wait for their verdict: enough to keep a model busy
+POLL_SECONDS = 0.5
+PAUSE_SECONDS = 1.0  # after an error that nobody foresaw
+STOP_SECONDS = 5.0  # for entries at work; those that take longer go to whoever comes next
+FAULT = (
+    "A fault in the program kept this image out. Send it again; if it fails again, tell who runs this site."
+)
+GONE = "The zip is gone from the storage. Send the batch again."
+_DECODING = threading.Lock()  # of the two places that detection.intake has, one is for people
+
+
+class NoLonger(Exception):
+    """Whoever sent the batch may not submit any more. The message is a sentence."""
+
+
+class BatchWorker:
+    def __init__(self, threads: int | None = None) -> None:
+        self.count = settings.BATCH_THREADS if threads is None else threads
+        self._stopping, self._wake = threading.Event(), threading.Event()
+
+    def wake(self) -> None:
+        self._wake.set()
+
+    def stop(self) -> None:
+        """Begins no further entry."""
+        self._stopping.set()
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Works until ``stop``. Daemon threads: one that waits for a slow server does not hold up the end."""
+        threads = [
+            threading.Thread(target=self.work, name=f"batches-{number}", daemon=True)
+            for number in range(self.count)
+        ]
+        for thread in threads:
+            thread.start()
+        await asyncio.to_thread(self._stopping.wait)
+        for thread in threads:
+            await asyncio.to_thread(thread.join, STOP_SECONDS)
+
+    def work(self) -> None:
+        """One thread's work, until ``stop``."""
+        last: UUID | None = None
+        while not self._stopping.is_set():
+            self._wake.clear()  # before looking: what comes from here on wakes us again
+            try:
+                entry = take(last)
+            except Exception:
+                logger.exception("The batches cannot be read.")
+                connection.close()
+                self._stopping.wait(PAUSE_SECONDS)
+                continue
+            last = entry.batch_id if entry else last
+            if entry is None and not self._stopping.is_set():
+                self._wake.wait(POLL_SECONDS)
+        connection.close()
+
+
+def take(after: UUID | None = None) -> BatchEntry | None:
+    """Works one entry, of the batch whose turn it is after ``after``; None if there was none to work."""
+    entry = batch_queue.claim(after) if _has_room() else None
+    if entry is None:
+        batch_queue.bury()
+        batch_queue.finish()
+        return None
+    try:
+        _work(entry)
+    except Exception:
+        logger.exception("An image of batch %s could not be taken in.", entry.batch_id)
+        batch_queue.put_off(entry, "fault", FAULT)
+    return entry
+
+
+def _has_room() -> bool:
+    waiting = StageRun.objects.filter(lane=FAST, state=StageRun.State.QUEUED, detection__batch__isnull=False)
+    return waiting.values("pk")[:AHEAD].count() < AHEAD
+
+
+def _work(entry: BatchEntry) -> None:
+    try:
+        _submit(entry, submitter(entry.batch))
+    except (NoLonger, QuotaExceeded) as error:
+        batch_services.stop(pk=entry.batch_id, reason=str(error))
+    except LeaseLost:
+        logger.info("An image of batch %s was left to another worker.", entry.batch_id)
+    except (ImageRefused, ArchiveRefused, RemoteRefused) as error:
+        batch_queue.refuse(entry, error.code, str(error))
+    except RemoteFailed as error:
+        batch_queue.put_off(entry, error.code, str(error))
+
+
+def _submit(entry: BatchEntry, principal: Principal) -> None:
+    data, name = remote.fetch_image(entry.name) if entry.is_url else _from_archive(entry)
+    url = entry.name if entry.is_url else ""
+    said = Particulars(reference=entry.batch.reference, source_url=url, batch=entry.batch)
+    with _DECODING:
+        services.submit(
+            principal=principal,
+            data=data,
+            name=name,
+            particulars=said,
+            also=partial(batch_queue.accept, entry),
+        )
+
+
+def _from_archive(entry: BatchEntry) -> tuple[bytes, str]:
+    """Opened for each file: its place is known, so that costs no search."""
+    try:
+        with entry.batch.archive.open("rb") as file:
+            data = archives.read(file, Place(**entry.place or {}), settings.MAX_UPLOAD_BYTES)
+    except (FileNotFoundError, ValueError):  # the latter: the row names none (any more)
+        raise ArchiveRefused("missing_archive", GONE) from None
+    return data, entry.name
+
+
+def submitter(batch: Batch) -> Principal:
+    """Whoever sent the batch, with what they may do by now.
+
+    Raises:
+        NoLonger: they may not submit here any more.
+    """
+    principal = _of_key(batch) if batch.submitted_key_id else _of_person(batch)
+    if not principal.may(WRITE):
+        raise NoLonger("Who sent this batch may not check images any more. The rest was cancelled.")
+    return principal
+
+
+def _of_key(batch: Batch) -> Principal:
+    key = batch.submitted_key
+    assert key is not None
+    if key.revoked_at is not None:
+        raise NoLonger(f"The API key “{key}” was revoked. The rest of its batch was cancelled.")
+    still = Q(made_by=None) | Q(
+        made_by__is_active=True, made_by__memberships__organisation=batch.organisation_id
+    )
+    if not KeySecret.objects.filter(still, key=key).exists():
+        raise NoLonger(f"Who made the value of the API key “{key}” has left. The rest was cancelled.")
+    return principal_of_key(key)
+
+
+def _of_person(batch: Batch) -> Principal:
+    if batch.submitted_by is None:
+        raise NoLonger("Who sent this batch is not here any more. The rest was cancelled.")
+    try:
+        return principal_for(batch.submitted_by, batch.organisation.slug)
+    except Http404:
+        raise NoLonger("Who sent this batch has left the organisation. The rest was cancelled.") from None
+    except MfaRequired as error:
+        raise NoLonger(f"{error} Who sent this batch has none. The rest was cancelled.") from None
