@@ -7,6 +7,7 @@ and raises what is wrong: ``cifake_site.problems`` makes problem details (RFC 94
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import datetime
 from typing import Any, ClassVar
 
 from django.utils.cache import patch_vary_headers
@@ -61,7 +62,10 @@ class Pages(CursorPagination):
 
     def decode_cursor(self, request: Request) -> Any:
         try:
-            return super().decode_cursor(request)
+            cursor = super().decode_cursor(request)
+            if cursor is not None and cursor.position is not None:
+                datetime.fromisoformat(cursor.position)
+            return cursor
         except (APIException, ValueError, OverflowError):
             detail = "This is no cursor of ours. Follow the addresses in “next” and “previous”."
             raise bad_parameters([{"parameter": "cursor", "detail": detail}]) from None

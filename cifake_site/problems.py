@@ -14,6 +14,7 @@ from django.db import InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse, UnreadablePostError
 from django.http.multipartparser import MultiPartParserError
 from django.shortcuts import render
+from django.views import defaults
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_safe
 from rest_framework import exceptions as api_errors
@@ -197,6 +198,20 @@ def explain(request: HttpRequest, slug: str) -> HttpResponse:
     if not wants_json(request):
         return render(request, "problem.html", {"kind": kind})
     return JsonResponse({name: getattr(kind, name) for name in ("uri", "status", "title", "remedy")})
+
+
+def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """handler400: for what goes wrong outside of a view, as with a host that is not ours."""
+    if not request.path_info.startswith("/api/"):
+        return defaults.bad_request(request, exception)
+    return answer(Problem("bad-request", "The request is broken, or was sent to another host's name."))
+
+
+def server_error(request: HttpRequest) -> HttpResponse:
+    """handler500, likewise."""
+    if not request.path_info.startswith("/api/"):
+        return defaults.server_error(request)
+    return answer(Problem("internal-error", FAULT))
 
 
 @csrf_exempt

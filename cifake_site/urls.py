@@ -23,3 +23,5 @@ urlpatterns = [
     path("", include("detection.urls")),
     path("", include("history.urls")),
 ]
+
+handler400, handler500 = "cifake_site.problems.bad_request", "cifake_site.problems.server_error"

@@ -107,7 +107,7 @@ class DetectionView(ApiView):
         unchanged = get_conditional_response(request._request, etag=etag)
         response = unchanged or Response(self._state(pk))
         # The newest version may have come in between: the tag then is too old, and one more request is made.
-        response.headers.update({"ETag": etag, "Cache-Control": "private, no-cache"})
+        response["ETag"], response["Cache-Control"] = etag, "private, no-cache"
         return response
 
     def _state(self, pk: UUID) -> dict[str, Any]:

@@ -117,7 +117,8 @@ def _admission(request: Request) -> Callable[[], Principal]:
 
 def _streamed(request: Request, stream: Stream) -> HttpResponseBase:
     headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
-    afterwards.hand_over(request, stream)
+    if request.method != "HEAD":
+        afterwards.hand_over(request, stream)
     return HttpResponse(b"", content_type="text/event-stream", headers=headers)
 
 
@@ -151,8 +152,7 @@ class Stream:
         beat, due = time.monotonic() + BEAT_SECONDS, time.monotonic() + REREAD_SECONDS
         while not gone.done() and not self.over:
             await ear.wait(min(beat, due) - time.monotonic())
-            if changed := {UUID(each) for each in ear.take()}:
-                await self._say(await afterwards.read(self.watch.newer, changed), send)
+            await self._tell_news(*ear.take(), send)
             if time.monotonic() >= due:
                 await self._look_again(ear, send)
                 due = time.monotonic() + REREAD_SECONDS
@@ -160,13 +160,24 @@ class Stream:
                 await _send(send, ": still here\n\n")
                 beat = time.monotonic() + BEAT_SECONDS
 
+    async def _tell_news(self, changed: set[str], deleted: set[str], send: Send) -> None:
+        if changed:
+            ids = {UUID(each) for each in changed}
+            await self._say(await afterwards.read(self.watch.newer, ids), send)
+        self.gone |= deleted
+        self.watch.watched -= {UUID(each) for each in deleted}
+        await self._say([{"type": "deleted", "id": each} for each in sorted(deleted)], send)
+
     async def _look_again(self, ear: Ear, send: Send) -> None:
         self.watch.principal = await afterwards.read(self.admit)
         await ear.join()
         await self._say(await afterwards.read(self.watch.reread), send)
 
     async def _say(self, messages: list[Message], send: Send) -> None:
+        """Leaves out what was deleted while it was read."""
         for message in messages:
+            if message["type"] == "detection" and message["detection"]["id"] in self.gone:
+                continue
             await _send(send, self._event(message))
         if self.watch.pk is not None and messages:
             last = messages[-1]

@@ -114,7 +114,7 @@ def begin(principal: Principal, request: Request) -> Once:
     value = _value(request)
     if value is None or principal.key is None:
         return Once(None)
-    _clean()
+    forget_old(CLEANED)
     wanted = {"key": principal.key, "value": value}
     defaults = {"fingerprint": fingerprint(request), "created_at": timezone.now()}
     row, made = IdempotentRequest.objects.get_or_create(**wanted, defaults=defaults)
@@ -175,7 +175,8 @@ def _taken_over(row: IdempotentRequest) -> IdempotentRequest:
     return row
 
 
-def _clean() -> None:
+def forget_old(limit: int | None = None) -> None:
+    """Removes answers older than ``KEEP``."""
     old = IdempotentRequest.objects.filter(created_at__lt=timezone.now() - KEEP)
-    if ids := list(old.values_list("pk", flat=True)[:CLEANED]):
+    if ids := list(old.values_list("pk", flat=True)[:limit]):
         IdempotentRequest.objects.filter(pk__in=ids).delete()

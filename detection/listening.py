@@ -20,11 +20,11 @@ PAUSE_SECONDS = 1.0  # after an error of the layer
 
 
 class Ear:
-    """``changed`` are ids, as text, since they were last taken."""
+    """``changed`` and ``deleted`` are ids, as text, since they were last taken."""
 
     def __init__(self, group: str) -> None:
         self.group, self.layer, self.channel = group, get_channel_layer(), ""
-        self.changed, self.news = set[str](), asyncio.Event()
+        self.changed, self.deleted, self.news = set[str](), set[str](), asyncio.Event()
 
     async def join(self) -> None:
         """Again from time to time: a layer forgets its members, after a day at the latest."""
@@ -37,9 +37,11 @@ class Ear:
             await asyncio.wait_for(self.news.wait(), max(0.0, seconds))
         self.news.clear()
 
-    def take(self) -> set[str]:
-        changed, self.changed = self.changed, set()
-        return changed
+    def take(self) -> tuple[set[str], set[str]]:
+        """What has changed, and what was deleted, since the last call."""
+        taken = self.changed - self.deleted, self.deleted
+        self.changed, self.deleted = set(), set()
+        return taken
 
     async def listen(self) -> None:
         while True:
@@ -50,7 +52,8 @@ class Ear:
                 await asyncio.sleep(PAUSE_SECONDS)
 
     def hear(self, message: dict[str, Any]) -> None:
-        self.changed |= set(message.get("ids", ()))
+        heard = self.deleted if message["type"] == "detections.deleted" else self.changed
+        heard |= set(message.get("ids", ()))
         self.news.set()
 
 

@@ -23,6 +23,9 @@ STATUSES = ("waiting", "working", "done", "failed")
 class Metadata(serializers.DictField):
     """An object of the client's own; in a form, its JSON."""
 
+    def get_value(self, dictionary: Any) -> Any:
+        return dictionary.get(self.field_name, empty)  # DRF's own looks for “metadata.desk” in a form
+
     def run_validation(self, data: Any = empty) -> Any:
         if isinstance(data, str) and hasattr(self.parent.initial_data, "lists"):
             data = _json(data)

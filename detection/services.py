@@ -115,7 +115,8 @@ def rerun(
         reference=first.reference, metadata=first.metadata, source_url=first.source_url, rerun_of=first
     )
     try:
-        data = first.original.read()
+        with first.original.open("rb") as file:
+            data = file.read()
     except FileNotFoundError:
         raise Http404("The file of this detection is gone: it cannot be examined again.") from None
     return submit(principal=principal, data=data, name=first.name, particulars=particulars, also=also)

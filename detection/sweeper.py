@@ -12,6 +12,8 @@ from django.core.files.storage import default_storage
 from django.db.models import FileField
 from django.utils import timezone
 
+from detection import idempotency
+
 logger = logging.getLogger(__name__)
 
 GRACE = timedelta(days=1)  # rows follow their files within seconds; a day forgives all clocks
@@ -22,9 +24,12 @@ DIGITS = "0123456789abcdef"
 def sweep(stopped: Callable[[], bool] = lambda: False) -> int:
     """Gives the number of files removed. Any number of processes may sweep at once.
 
+    Answers that are kept for a day, for requests that come again, go first.
+
     Lists the whole store and reads the rows' file names, a sixteenth of both at a time. Whether
     a file is old is asked of those alone that have no row.
     """
+    idempotency.forget_old()
     total, strays = 0, list[str]()
     for digit in DIGITS:
         if stopped():

@@ -95,7 +95,7 @@ class TestSubmit:
             ({"url": "http://a.b/", "metadata": {"a": "\0"}}, "/metadata"),
             ({"url": "http://a.b/", "metadata": {"\ud800": 1}}, "/metadata"),
             ({"url": "http://a.b/", "metadata": {"a": "x" * 17_000}}, "/metadata"),
-            ({"url": "http://a.b/", "metadata": {"a": {"b": {"c": {"d": {"e": 1}}}}}}, "/metadata"),
+            ({"url": "http://a.b/", "metadata": {"a": {"b": {"c": {"d": {"e": {}}}}}}}, "/metadata"),
             ({"url": "http://a.b/", "colour": "red"}, "/colour"),
         ],
         ids=repr,

@@ -8,6 +8,7 @@ import pytest
 from django.core.exceptions import PermissionDenied, SuspiciousOperation, TooManyFieldsSent, ValidationError
 from django.db import OperationalError
 from django.http import Http404
+from django.utils.html import escape
 from rest_framework import exceptions, serializers
 from rest_framework.test import APIRequestFactory
 
@@ -122,7 +123,7 @@ def test_a_view_that_names_no_permission_lets_nobody_in(secret):
 def test_methods_that_there_are_not(secret):
     response = Raising.as_view()(APIRequestFactory().delete("/", headers=bearer(secret)))
     problem(_json(response), "method-not-allowed")
-    assert response["Allow"] == "GET, POST, HEAD"
+    assert set(response["Allow"].split(", ")) == {"GET", "HEAD", "POST"}
 
 
 @pytest.mark.parametrize(
@@ -153,6 +154,17 @@ def test_unknown_addresses(path, method):
     problem(getattr(Api(), method)(path), "not-found")
 
 
+def test_a_host_that_is_not_ours(client):
+    problem(client.get("/api/v1/detections/", headers={"host": "evil.example"}), "bad-request")
+    page = client.get("/", headers={"host": "evil.example"})
+    assert (page.status_code, page["Content-Type"]) == (400, "text/html; charset=utf-8")
+
+
+def test_a_fault_outside_of_a_view(rf):
+    problem(_json(problems.server_error(rf.get("/api/v1/detections/"))), "internal-error")
+    assert problems.server_error(rf.get("/"))["Content-Type"].startswith("text/html")
+
+
 @pytest.mark.parametrize("slug", problem_types.TYPES)
 def test_every_type_explains_itself(client, slug):
     kind = problem_types.TYPES[slug]
@@ -160,7 +172,7 @@ def test_every_type_explains_itself(client, slug):
         "uri": f"/api/problems/{slug}/", "status": kind.status, "title": kind.title, "remedy": kind.remedy
     }  # fmt: skip
     page = client.get(kind.uri, headers={"accept": "text/html"})
-    assert kind.title in page.content.decode()
+    assert escape(kind.title) in page.content.decode()
 
 
 def test_the_document_is_the_list():
