@@ -54,7 +54,7 @@ class FoundForm(forms.Form):
     name = forms.CharField(
         label="Name",
         max_length=Organisation._meta.get_field("name").max_length,
-        help_text="Its members see it, and its first form becomes part of its address.",
+        help_text="Its address is made from it, and stays when you rename it later.",
         widget=forms.TextInput(attrs={"autocomplete": "organization"}),
         error_messages={"required": "Give it a name."},
     )

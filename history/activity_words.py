@@ -53,6 +53,15 @@ LABELS = {
     "scopes": "May",
 }
 
+# What stands for nothing, where that is not simply none of it.
+WITHOUT = {
+    "addresses": "everywhere",
+    "expires_at": "without end",
+    "keep_files_days": "without end",
+    "keep_records_days": "without end",
+    "per_month": "without limit",
+}
+
 # Said by the sentence, or by the names in it.
 SILENT = {"email", "name", "url", "webhook", "key", "id"}
 NONE = "none"
@@ -105,7 +114,7 @@ def _value(key: str, value: Any) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     if value is None or value in ("", []):
-        return "everywhere" if key == "addresses" else NONE
+        return WITHOUT.get(key, NONE)
     if isinstance(value, list | tuple):
         return ", ".join(_value(key, each) for each in value)
     if isinstance(value, dict):

@@ -12,8 +12,9 @@ from django.core.management import call_command
 from django.test import Client
 from django.urls import reverse
 
-from accounts import founding, invitations, roles
-from accounts.models import Invitation, KeySecret, Membership, Organisation, Role, User
+from accounts import founding, invitations, keys, roles
+from accounts.access import principal_for
+from accounts.models import Invitation, Membership, Organisation, Role, User
 from tests.accounts.test_flows import is_signed_in, link_in, sign_in
 from tests.accounts.test_pages import assert_framed
 from tests.conftest import PASSWORD
@@ -74,11 +75,11 @@ class TestTheList:
     )
     def test_only_who_may_is_offered_to_change_it(self, client, at, herald, somebody, role, may):
         at(role)
-        invitations_open = Invitation.objects.create(
+        open_one = Invitation.objects.create(
             organisation=herald, email=ADA, token_hash="x", expires_at="2099-01-01T00:00Z"
         )
         page = client.get(url("members", herald)).content.decode()
-        for name, pk in (("member_remove", somebody.pk), ("invitation_revoke", invitations_open.pk)):
+        for name, pk in (("member_remove", somebody.pk), ("invitation_revoke", open_one.pk)):
             assert (url(name, herald, pk) in page) is may
         assert (url("invite", herald) in page) is may
         assert url("leave", herald) in page
@@ -216,8 +217,12 @@ class TestChanging:
 
     def test_removing_asks_first_and_says_what_goes_with_it(self, client, at, herald, somebody):
         at("owner")
-        key = herald.api_keys.create(name="Newsroom CMS")
-        KeySecret.objects.create(key=key, made_by=somebody.user)
+        Membership.objects.filter(pk=somebody.pk).update(role="admin")
+        keys.make(
+            principal=principal_for(somebody.user, herald.slug),
+            name="Newsroom CMS",
+            scopes=["detections:read"],
+        )
         Invitation.objects.create(
             organisation=herald,
             email=ADA,
