@@ -79,7 +79,8 @@ def tell_limits(get_response: Callable[[HttpRequest], HttpResponse]) -> Callable
     def answer(request: HttpRequest) -> HttpResponse:
         response = get_response(request)
         principal = getattr(request, "auth", None)  # DRF leaves it here
-        if isinstance(principal, Principal) and principal.key is not None:
+        # A fault is told as it is: what it hit, the cache or the database, is not asked again.
+        if isinstance(principal, Principal) and principal.key is not None and response.status_code < 500:
             # What was refused before the throttle was asked, for lack of a scope, counts as well.
             window = getattr(request, "key_window", None) or take(principal.key)
             usage.count_request(principal, refused=response.status_code == 429)
