@@ -227,8 +227,12 @@ def test_what_is_told_of_a_logo_names_no_file(principal, told):
 def claiming(width: int, height: int) -> bytes:
     """A few bytes of PNG that claim a picture of that size."""
     head = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
-    chunk = struct.pack(">I", 13) + b"IHDR" + head + struct.pack(">I", zlib.crc32(b"IHDR" + head))
-    return b"\x89PNG\r\n\x1a\n" + chunk
+    body = zlib.compress(bytes(1000))
+    chunks = (b"IHDR", head), (b"IDAT", body), (b"IEND", b"")
+    return b"\x89PNG\r\n\x1a\n" + b"".join(
+        struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+        for kind, data in chunks
+    )
 
 
 SVG = b'<svg xmlns="http://www.w3.org/2000/svg"><script>alert(1)</script></svg>'
@@ -240,6 +244,7 @@ HOSTILE = {
     "gif": (picture("GIF"), "not a picture that we can read"),
     "tiff": (picture("TIFF"), "not a picture that we can read"),
     "gigapixels": (claiming(60_000, 60_000), "too many pixels"),
+    "many pixels": (claiming(5000, 5000), "too many pixels"),
     "nothing wide": (claiming(0, 10), "not a picture that we can read"),
     "too many bytes": (picture() + b"\0" * MOST_BYTES, "too large"),
 }
