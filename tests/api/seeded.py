@@ -14,16 +14,12 @@ from tests.detection.conftest import finish
 from tests.hostile import png
 
 
-class Ids(dict):
-    """``ids[path, "id"]``: by what the path is about."""
-
-    def __missing__(self, place: tuple[str, str]) -> Any:
-        path, name = place
-        kind = name if name != "id" else path.removeprefix("/api/v1/").split("/")[0]
-        return self[kind]
+def of(ids: dict[str, str], path: str, name: str) -> str:
+    """What to put for a variable of a path: ids by what the path is about, the others by their name."""
+    return ids[path.removeprefix("/api/v1/").split("/")[0] if name == "id" else name]
 
 
-def seed(principal: Any) -> Ids:
+def seed(principal: Any) -> dict[str, str]:
     organisation = principal.organisation
     user = User.objects.create_user("seeded@example.org", None)
     member = Membership.objects.create(organisation=organisation, user=user)
@@ -42,6 +38,5 @@ def seed(principal: Any) -> Ids:
         "members": member, "invitations": invitation, "keys": key, "webhooks": webhook,
         "delivery": delivery, "deliveries": delivery, "batches": batch, "detections": detection,
     }  # fmt: skip
-    return Ids(
-        {**{kind: str(row.pk) for kind, row in found.items()}, "name": "cifake_resnet", "kind": "preview"}
-    )
+    others = {"name": "cifake_resnet", "kind": "preview", "stage": "lime"}
+    return {**{kind: str(row.pk) for kind, row in found.items()}, **others}

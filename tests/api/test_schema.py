@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import math
 import os
+from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any
 from unittest import SkipTest
@@ -16,8 +17,9 @@ from unittest import SkipTest
 import pytest
 import schemathesis
 from django.core.cache import cache
+from django.core.signals import request_finished, request_started
 from django.core.wsgi import get_wsgi_application
-from django.db import transaction
+from django.db import close_old_connections, transaction
 from drf_spectacular.drainage import GENERATOR_STATS
 from drf_spectacular.validation import validate_schema
 from hypothesis import HealthCheck, given, settings
@@ -28,7 +30,7 @@ from schemathesis.specs.openapi import checks as of_openapi
 
 from cifake_site.openapi import described
 from tests.api.conftest import bearer
-from tests.api.seeded import seed
+from tests.api.seeded import of, seed
 
 CASES = int(os.environ.get("SCHEMATHESIS_CASES", "300"))
 CHECKS: list[CheckFunction] = [
@@ -88,13 +90,18 @@ def test_the_page_takes_nothing_from_elsewhere(client):
 
 
 @pytest.fixture
-def application(monkeypatch, settings) -> Any:
+def application(monkeypatch, settings) -> Iterator[Any]:
     """The WSGI application; nothing waits for a model, and nothing leaves this machine."""
     settings.STAGES_MODULE = "tests.detection.toy_stages"
     monkeypatch.setattr("detection.api_waiting.LONGEST_SECONDS", 0, raising=False)
     monkeypatch.setattr("detection.remote_connection.socket.getaddrinfo", _no_network, raising=False)
     load_all_checks()
-    return get_wsgi_application()
+    # As Django's own test client does: a request must not close the connection of the test's transaction.
+    for signal in (request_started, request_finished):
+        signal.disconnect(close_old_connections)
+    yield get_wsgi_application()
+    for signal in (request_started, request_finished):
+        signal.connect(close_old_connections)
 
 
 def _no_network(*_: Any, **__: Any) -> Any:
@@ -109,7 +116,7 @@ def test_the_api_does_what_it_says(application, principal, make_key, subtests):
     schema.app = application
     made = 0
     for method, path in OPERATIONS:
-        known = {name: ids[path, name] for name in _variables(path)}
+        known = {name: of(ids, path, name) for name in _variables(path)}
         for mode in GenerationMode:
             strategy = schema[path][method].as_strategy(generation_mode=mode, path_parameters=known)
             with subtests.test(f"{method} {path}, {mode} data"):
