@@ -113,7 +113,9 @@ class DetectionView(ApiView):
     def _state(self, pk: UUID) -> dict[str, Any]:
         return api_state(selectors.get(self.principal, pk), self.request.build_absolute_uri)
 
-    @extend_schema(operation_id="detections_delete", tags=TAGS, summary="Delete a detection")
+    @extend_schema(
+        operation_id="detections_delete", tags=TAGS, summary="Delete a detection", responses={204: None}
+    )
     def delete(self, request: Request, pk: UUID) -> Response:
         """With all its files, for good."""
         services.delete(principal=self.principal, pk=pk)
