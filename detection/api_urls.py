@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from django.urls import path
 
-from detection import api, api_events, api_models, api_webhooks
+from detection import api, api_batches, api_events, api_models, api_webhooks
 
 ONE = "detections/<uuid:pk>/"
+BATCH = "batches/<uuid:pk>/"
 
 urlpatterns = [
     path("events/", api_events.EventsView.as_view(), name="api_events"),
@@ -16,6 +17,11 @@ urlpatterns = [
     path(ONE + "rerun/", api.RerunView.as_view(), name="api_detection_rerun"),
     path(ONE + "explanations/<slug:stage>/", api.ExplanationView.as_view(), name="api_explanation"),
     path(ONE + "events/", api_events.DetectionEventsView.as_view(), name="api_detection_events"),
+    path("batches/", api_batches.BatchesView.as_view(), name="api_batches"),
+    path(BATCH, api_batches.BatchView.as_view(), name="api_batch"),
+    path(BATCH + "cancel/", api_batches.BatchCancelView.as_view(), name="api_batch_cancel"),
+    path(BATCH + "results.jsonl", api_batches.BatchLinesView.as_view(), name="api_batch_lines"),
+    path(BATCH + "results.csv", api_batches.BatchTableView.as_view(), name="api_batch_table"),
     path("models/", api_models.ModelsView.as_view(), name="api_models"),
     path("models/<slug:name>/", api_models.ModelView.as_view(), name="api_model"),
     path("webhooks/", api_webhooks.WebhooksView.as_view(), name="api_webhooks"),
