@@ -58,7 +58,7 @@ def heard(
     organisation = principal.organisation if principal is not None else subject.organisation
     now = timezone.now()
     if isinstance(subject, Batch):
-        data = {"id": str(subject.pk), "reference": subject.reference, "state": subject.state}
+        data: dict[str, Any] = {"id": str(subject.pk), "reference": subject.reference, "state": subject.state}
         data |= {"total": subject.total, "url": _address("batches", subject.pk)}
     else:
         data = {"subject": str(subject), "by": str(principal or ""), "details": details or {}}

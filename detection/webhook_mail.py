@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from typing import Any
 
 from django.conf import settings
 from django.core.mail import EmailMultiAlternatives
@@ -34,7 +35,7 @@ def _owners(webhook: Webhook) -> list[User]:
 
 def _message(webhook: Webhook, owner: User) -> EmailMultiAlternatives:
     path = reverse("webhook_detail", args=[webhook.organisation.slug, webhook.pk])
-    context = {"webhook": webhook, "organisation": webhook.organisation, "owner": owner}
+    context: dict[str, Any] = {"webhook": webhook, "organisation": webhook.organisation, "owner": owner}
     context["address"] = f"{settings.SITE_URL}{path}" if settings.SITE_URL else ""
     subject = f"CIFAKE: a webhook of {webhook.organisation.name} was switched off"
     body = render_to_string("detection/email/webhook_off.txt", context)
