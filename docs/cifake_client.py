@@ -161,12 +161,16 @@ class Client:
         key = idempotency_key or str(uuid.uuid4())
         # The same boundary at every try: the same key must come with the same body.
         upload = Upload(Path(file), fields, boundary=hashlib.sha256(key.encode()).hexdigest())
-        return self.request("POST", "detections/", {"wait": wait}, upload, {"Idempotency-Key": key}).json()
+        return self.request(
+            "POST", "detections/", {"wait": wait, "until": "done"}, upload, {"Idempotency-Key": key}
+        ).json()
 
     def submit_url(self, url: str, *, wait: int = SERVER_WAIT, **fields: Any) -> Detection:
         """Has the server fetch the image; ``fields``: reference, metadata."""
         key = {"Idempotency-Key": str(uuid.uuid4())}
-        return self.request("POST", "detections/", {"wait": wait}, {"url": url, **fields}, key).json()
+        return self.request(
+            "POST", "detections/", {"wait": wait, "until": "done"}, {"url": url, **fields}, key
+        ).json()
 
     def wait_for(self, detection: Detection, patience: float = 300) -> Detection:
         """Asks for a detection until it is done or failed; an unchanged one costs no more than a 304."""

@@ -114,7 +114,7 @@ def test_waits_by_wait_then_polls_with_the_etag(picture):
     )
     with scripted(*answers) as script:
         assert client(script).check(picture) == DONE
-    assert script.seen[0].path.endswith("/api/v1/detections/?wait=20")
+    assert script.seen[0].path.endswith("/api/v1/detections/?wait=20&until=done")
     assert [each.headers.get("If-None-Match") for each in script.seen[1:]] == [None, '"d1-1"', '"d1-1"']
     assert {each.path for each in script.seen[1:]} == {"/api/v1/detections/d1/"}
 
