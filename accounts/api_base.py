@@ -6,6 +6,7 @@ and raises what is wrong: ``cifake_site.problems`` makes problem details (RFC 94
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from datetime import datetime
 from typing import Any, ClassVar
@@ -38,6 +39,15 @@ class ApiView(APIView):
         principal = self.request.auth
         assert isinstance(principal, Principal), "Allowed lets nothing else through"
         return principal
+
+    def initialize_request(self, request: Any, *args: Any, **kwargs: Any) -> Request:
+        """A body that is sent in chunks has no length, and to DRF and Django that means none at all."""
+        body = getattr(request, "_stream", None)
+        if "CONTENT_LENGTH" not in request.META and body is not None and body.seekable():
+            body.seek(0, os.SEEK_END)
+            request.META["CONTENT_LENGTH"] = str(body.tell())
+            body.seek(0)
+        return super().initialize_request(request, *args, **kwargs)
 
     def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> Any:
         """No answer is another key's, and none is kept unless its view says how."""

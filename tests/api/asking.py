@@ -16,7 +16,10 @@ application = build(consumer=False)
 
 
 class Asking:
-    """``async with Asking("GET", "events/", secret) as asked``; leaving hangs up."""
+    """``async with Asking("GET", "events/", secret) as asked``; leaving hangs up.
+
+    Bodies go without their length, as those do that are sent in chunks.
+    """
 
     def __init__(self, method: str, path: str, secret: str, body: Any = None, **headers: str) -> None:
         path, _, query = path.partition("?")

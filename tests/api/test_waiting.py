@@ -55,8 +55,9 @@ def detection(principal) -> Detection:
 
 
 async def until(check) -> None:
-    while not await sync_to_async(check)():
-        await asyncio.sleep(0.01)
+    async with asyncio.timeout(PATIENCE):
+        while not await sync_to_async(check)():
+            await asyncio.sleep(0.01)
 
 
 async def finish_next() -> None:
