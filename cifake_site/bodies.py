@@ -100,17 +100,25 @@ def _limit_of_sender(scope: Any) -> int:
         name = resolve(request.path_info).url_name
     except (Resolver404, UnicodeDecodeError):
         return 0
-    if name == "detection_submit":
-        return settings.MAX_UPLOAD_REQUEST_BYTES if _is_signed_in(request) else 0
+    if limit := _of_pages().get(name or "", 0):
+        return limit if _is_signed_in(request) else 0
     limit = _of_the_api().get(name or "", 0)
     return limit if limit and _has_key(request) else 0
+
+
+def _of_pages() -> dict[str, int]:
+    """In bytes, by the name of the address: images, or a whole zip."""
+    return {
+        "detection_submit": settings.MAX_UPLOAD_REQUEST_BYTES,
+        "batches": settings.MAX_BATCH_BYTES + settings.MAX_FORM_BYTES,
+    }
 
 
 def _of_the_api() -> dict[str, int]:
     """In bytes, by the name of the address: one file with its form, or a whole zip."""
     return {
         "api_detections": settings.MAX_UPLOAD_BYTES + settings.MAX_FORM_BYTES,
-        "api_batches": getattr(settings, "MAX_BATCH_BYTES", 0) + settings.MAX_FORM_BYTES,
+        "api_batches": settings.MAX_BATCH_BYTES + settings.MAX_FORM_BYTES,
     }
 
 

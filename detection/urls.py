@@ -2,9 +2,10 @@
 
 from django.urls import path
 
-from detection import model_pages, views, webhook_pages
+from detection import batch_pages, model_pages, views, webhook_pages
 
 ONE = "o/<slug:organisation>/detections/<uuid:pk>/"
+BATCHES = "o/<slug:organisation>/batches/"
 WEBHOOKS = "o/<slug:organisation>/webhooks/"
 WEBHOOK = WEBHOOKS + "<uuid:pk>/"
 DELIVERY = WEBHOOK + "deliveries/<int:number>/"
@@ -18,6 +19,11 @@ urlpatterns = [
     path(ONE + "retry/", views.retry, name="detection_retry"),
     path(ONE + "explain/", views.explain, name="detection_explain"),
     path(ONE + "files/<str:kind>/", views.file, name="detection_file"),
+    path(BATCHES, batch_pages.index, name="batches"),
+    path(BATCHES + "<uuid:pk>/", batch_pages.detail, name="batch"),
+    path(BATCHES + "<uuid:pk>/cancel/", batch_pages.cancel, name="batch_cancel"),
+    path(BATCHES + "<uuid:pk>/results.csv", batch_pages.results, {"kind": "csv"}, name="batch_results"),
+    path(BATCHES + "<uuid:pk>/results.jsonl", batch_pages.results, {"kind": "jsonl"}, name="batch_results"),
     path("models/", model_pages.models, name="models"),
     path("models/<slug:name>/", model_pages.card, name="model_card"),
     path("models/<slug:name>/<slug:picture>.png", model_pages.picture, name="model_picture"),

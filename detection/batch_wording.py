@@ -1,0 +1,49 @@
+"""What pages say of a batch."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from detection.batch_selectors import Progress
+from detection.batch_services import OPEN
+from detection.models import Batch
+
+WORDS = {
+    Batch.State.QUEUED: ("waiting", ""),
+    Batch.State.RUNNING: ("at work", "accent"),
+    Batch.State.DONE: ("done", "success"),
+    Batch.State.CANCELLED: ("cancelled", ""),
+    Batch.State.FAILED: ("failed", "danger"),
+}
+VERDICTS = {"fake": "Made by AI", "real": "Real", "uncertain": "Uncertain", "none": "Not examined"}
+
+
+def of_batch(batch: Batch, progress: Progress) -> dict[str, Any]:
+    words, tone = WORDS[Batch.State(batch.state)]
+    person = str(batch.submitted_by or "somebody who left")
+    return {
+        "id": batch.pk,
+        "name": batch.reference or "Without a name",
+        "by": batch.submitted_key.name if batch.submitted_key else person,
+        "words": words,
+        "tone": tone,
+        "open": batch.state in OPEN,
+        "error": batch.error,
+        "created_at": batch.created_at,
+        "finished_at": batch.finished_at,
+        "progress": progress,
+        "left": left(progress.seconds_left),
+        "verdicts": [(VERDICTS[name], count) for name, count in progress.verdicts.items() if count],
+        "waiting": progress.total - progress.finished,
+    }
+
+
+def left(seconds: int | None) -> str:
+    """As exact as it can be known. Nothing where it cannot."""
+    if seconds is None:
+        return ""
+    if seconds < 90:
+        return "about a minute left"
+    if seconds < 5400:
+        return f"about {round(seconds / 60)} minutes left"
+    return f"about {round(seconds / 3600)} hours left"
