@@ -7,6 +7,7 @@ tells whether there is an account under an address.
 
 from __future__ import annotations
 
+from allauth.account.models import EmailAddress
 from django.db import transaction
 from django.utils import timezone
 
@@ -75,7 +76,8 @@ def decline(*, token: str) -> Invitation:
 
 def is_theirs(user: User, invitation: Invitation) -> bool:
     """Whether the invited address is one of the account's, confirmed or not: the link confirms it."""
-    return invitation.email == user.email or user.emailaddress_set.filter(email=invitation.email).exists()
+    addresses = EmailAddress.objects.filter(user=user, email=invitation.email)
+    return invitation.email == user.email or addresses.exists()
 
 
 def _held(token: str) -> Invitation:
@@ -115,6 +117,6 @@ def _join(user: User, invitation: Invitation) -> Membership:
 
 
 def _confirm(user: User, email: str) -> None:
-    address = user.emailaddress_set.filter(email=email).first()
+    address = EmailAddress.objects.filter(user=user, email=email).first()
     if address is not None:
         address.set_verified()  # or not, if another account has confirmed it before

@@ -116,7 +116,11 @@ class TestWritingDown:
         assert Membership.objects.filter(pk=other.pk).exists()
 
     def test_nobody_did_it(self, principal):
-        told(None, "webhook.switched_off", subject=Membership(organisation=principal.organisation))
+        told(
+            None,
+            "webhook.switched_off",
+            subject=Membership(organisation=principal.organisation, user=principal.user),
+        )
         assert AuditEvent.objects.get().actor == "CIFAKE"
 
     def test_the_longest_names_fit(self, principal):
