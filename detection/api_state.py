@@ -17,16 +17,17 @@ Absolute = Callable[[str], str]  # from a path to an address with scheme and hos
 def api_state(detection: Detection, absolute: Absolute) -> Json:
     """``state`` with addresses that a key opens. Costs no query if the detection came from ``selectors``."""
     found = state(detection)
-    files = {kind: path and _file(detection, kind, absolute) for kind, path in found["files"].items()}
+    url = absolute(reverse("api_detection", args=[detection.pk]))
+    files = {kind: path and _file(url, kind) for kind, path in found["files"].items()}
     return {
         **found,
         **_particulars(detection),
-        "url": absolute(reverse("api_detection", args=[detection.pk])),
+        "url": url,
         "page": absolute(found["url"]),
         "files": files,
         "model": _model(found["model"], absolute),
         "explanations": {
-            name: {**each, "image": each["image"] and _file(detection, name, absolute)}
+            name: {**each, "image": each["image"] and _file(url, name)}
             for name, each in found["explanations"].items()
         },
         "evidence": [{**each, "image": each["image"] and files["heatmap"]} for each in found["evidence"]],
@@ -49,8 +50,9 @@ def _text(value: object | None) -> str | None:
     return None if value is None else str(value)
 
 
-def _file(detection: Detection, kind: str, absolute: Absolute) -> str:
-    return absolute(reverse("api_detection_file", args=[detection.pk, kind]))
+def _file(url: str, kind: str) -> str:
+    """Below the detection's own address: asking ``reverse`` for each takes a third of a list's time."""
+    return f"{url}files/{kind}/"
 
 
 def _model(model: Json | None, absolute: Absolute) -> Json | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from functools import lru_cache
 from typing import Any
 
 from django.urls import reverse
@@ -26,7 +27,7 @@ def state(detection: Detection) -> dict[str, Any]:
         "organisation": detection.organisation.slug,
         "created_at": detection.created_at.isoformat(),
         "submitted_by": str(detection.submitted_by or detection.submitted_key or ""),
-        "url": reverse("detection_detail", args=_place(detection)),
+        "url": _address(*_place(detection)),
         "status": status(detection, runs),
         **_verdict(detection, failed),
         **_grounds(detection, runs),
@@ -114,7 +115,13 @@ def _files(detection: Detection) -> dict[str, str | None]:
 
 
 def _file(detection: Detection, kind: str) -> str:
-    return reverse("detection_file", args=[*_place(detection), kind])
+    return f"{_address(*_place(detection))}files/{kind}/"
+
+
+@lru_cache(4096)
+def _address(organisation: str, pk: str) -> str:
+    """Of the page, which the addresses of the files begin with: a list asks for hundreds of them."""
+    return reverse("detection_detail", args=[organisation, pk])
 
 
 def _objects(runs: list[StageRun]) -> list[dict[str, Any]]:
