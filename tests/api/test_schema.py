@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import math
 import os
-from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any
 from unittest import SkipTest
@@ -17,9 +16,8 @@ from unittest import SkipTest
 import pytest
 import schemathesis
 from django.core.cache import cache
-from django.core.signals import request_finished, request_started
 from django.core.wsgi import get_wsgi_application
-from django.db import close_old_connections, transaction
+from django.db import connection, transaction
 from drf_spectacular.drainage import GENERATOR_STATS
 from drf_spectacular.validation import validate_schema
 from hypothesis import HealthCheck, given, settings
@@ -90,18 +88,15 @@ def test_the_page_takes_nothing_from_elsewhere(client):
 
 
 @pytest.fixture
-def application(monkeypatch, settings) -> Iterator[Any]:
+def application(monkeypatch, settings) -> Any:
     """The WSGI application; nothing waits for a model, and nothing leaves this machine."""
     settings.STAGES_MODULE = "tests.detection.toy_stages"
     monkeypatch.setattr("detection.api_waiting.LONGEST_SECONDS", 0, raising=False)
     monkeypatch.setattr("detection.remote_connection.socket.getaddrinfo", _no_network, raising=False)
     load_all_checks()
-    # As Django's own test client does: a request must not close the connection of the test's transaction.
-    for signal in (request_started, request_finished):
-        signal.disconnect(close_old_connections)
-    yield get_wsgi_application()
-    for signal in (request_started, request_finished):
-        signal.connect(close_old_connections)
+    # A request, or a thread of Channels, must not close the connection that holds the test's transaction.
+    monkeypatch.setattr(connection, "close_if_unusable_or_obsolete", lambda: None)
+    return get_wsgi_application()
 
 
 def _no_network(*_: Any, **__: Any) -> Any:
