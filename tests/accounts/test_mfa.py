@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from allauth.account.models import EmailAddress
 from allauth.mfa.models import Authenticator
+from asgiref.sync import sync_to_async
 from django.test import Client
 from django.urls import reverse
 
@@ -13,8 +14,10 @@ from accounts.access import MfaRequired, principal_for, principal_of_key
 from accounts.errors import Refused
 from accounts.models import ApiKey, Organisation
 from accounts.signals import happened
+from detection import sockets
 from tests.accounts.test_flows import code, sign_in
 from tests.conftest import PASSWORD
+from tests.detection.browser import Browser, session_of
 
 pytestmark = pytest.mark.django_db
 __all__ = ["code"]  # a fixture
@@ -207,3 +210,25 @@ def test_nobody_is_warned_where_nothing_closes(client, principal):
     client.force_login(principal.user)
     client.post(reverse("account_reauthenticate"), {"password": PASSWORD})
     assert "last second step" not in client.get(reverse("mfa_deactivate_totp")).content.decode()
+
+
+# --- The WebSocket --------------------------------------------------------------------------
+
+
+@pytest.mark.django_db(transaction=True)
+async def test_a_socket_is_refused_and_an_open_one_closed(client, strict, make_member, monkeypatch):
+    monkeypatch.setattr(sockets, "REREAD_SECONDS", 0.05)
+
+    def with_factor() -> Authenticator:
+        user = make_member(strict)
+        client.force_login(user)
+        return give_factor(user)
+
+    factor = await sync_to_async(with_factor)()
+    path = f"/ws/o/{strict.slug}/detections/"
+    async with Browser(path, session_of(client)) as browser:
+        assert browser.connected
+        await sync_to_async(factor.delete)()
+        assert await browser.closed() == sockets.NO_LONGER_YOURS
+    async with Browser(path, session_of(client)) as browser:
+        assert not browser.connected
