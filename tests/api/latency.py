@@ -14,7 +14,7 @@ import time
 from statistics import quantiles
 
 ROWS = 100_000
-REPEATS = 40
+REPEATS = int(os.environ.get("REPEATS", "40"))
 NAMES = "'IMG_' || n || CASE n % 7 WHEN 0 THEN ' beach.jpg' WHEN 1 THEN ' Street.JPG' ELSE '.png' END"
 COPY = {
     "id": "lower(hex(randomblob(16)))",
