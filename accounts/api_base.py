@@ -53,6 +53,8 @@ class ApiView(APIView):
         """No answer is another key's, and none is kept unless its view says how."""
         response = super().finalize_response(request, response, *args, **kwargs)
         response.setdefault("Cache-Control", "private, no-store")
+        if "Location" in response:
+            response["Location"] = request.build_absolute_uri(response["Location"])
         patch_vary_headers(response, ["Authorization"])
         return response
 
