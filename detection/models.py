@@ -63,13 +63,15 @@ class Detection(models.Model):
                 name="detection_newest",
             ),
             models.Index(
-                fields=["organisation", "verdict", "-created_at", "id", "name"], name="detection_by_verdict"
+                fields=["organisation", "verdict", "-created_at", "id", "basis", "name"],
+                name="detection_by_verdict",
             ),
             models.Index(
                 fields=["organisation", "reference", "-created_at", "id"], name="detection_by_reference"
             ),
             models.Index(
-                fields=["organisation", "submitted_key", "-created_at", "id"], name="detection_by_key"
+                fields=["organisation", "submitted_key", "-created_at", "id", "verdict", "basis", "name"],
+                name="detection_by_key",
             ),
             models.Index(fields=["batch", "-created_at", "id"], name="detection_by_batch"),
             models.Index(fields=["organisation", "completed_at", "-created_at"], name="detection_by_end"),

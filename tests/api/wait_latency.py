@@ -7,6 +7,7 @@ that the model process spent on the same image (``run_ms`` of its verdict stage)
 from __future__ import annotations
 
 import json
+import os
 import tempfile
 import time
 from pathlib import Path
@@ -14,10 +15,9 @@ from statistics import median, quantiles
 
 import httpx
 
-from detection.bench import pictures
 from tests.servers import Site
 
-COUNT, WARM = 60, 5
+COUNT, WARM = int(os.environ.get("COUNT", "60")), 5
 PAUSE_SECONDS = 0.5  # so that the other stages of the last image are over
 MAKE_KEY = """
 from accounts import keys; from accounts.access import SCOPES, principal_for; from accounts.models import User
@@ -49,6 +49,8 @@ def main() -> None:
 
 
 def _measure(address: str, secret: str) -> list[tuple[float, float]]:
+    from detection.bench import pictures
+
     found = []
     headers = {"Authorization": f"Bearer {secret}"}
     with httpx.Client(base_url=address, headers=headers, timeout=60) as client:
@@ -64,4 +66,8 @@ def _measure(address: str, secret: str) -> list[tuple[float, float]]:
 
 
 if __name__ == "__main__":
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tests.settings")
+    import django
+
+    django.setup()
     main()
