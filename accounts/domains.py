@@ -87,7 +87,7 @@ def offers(user: User | AnonymousUser) -> list[JoinDomain]:
     domains = own_domains(user)
     if not domains:
         return []
-    open_to = JoinDomain.objects.filter(domain__in=domains).exclude(organisation__memberships__user=user)
+    open_to = JoinDomain.objects.filter(domain__in=domains).exclude(organisation__memberships__user=user.pk)
     return list(open_to.select_related("organisation").order_by("organisation__name", "domain"))
 
 

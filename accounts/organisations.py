@@ -64,9 +64,9 @@ def set_logo(*, principal: Principal, data: bytes) -> None:
         PermissionDenied: the principal may not change settings.
         Refused: ``logo``: not a picture that is taken.
     """
-    picture = ContentFile(logo_from(data), "logo")
+    picture = ContentFile(logo_from(data))
     with _changing(principal) as organisation:
-        organisation.logo.save(picture.name, picture, save=False)
+        organisation.logo.save("logo", picture, save=False)
 
 
 def remove_logo(*, principal: Principal) -> None:

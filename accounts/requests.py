@@ -7,6 +7,7 @@ from functools import wraps
 from typing import Concatenate, ParamSpec
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from allauth.account.models import EmailAddress
 from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponseBase, JsonResponse
@@ -87,7 +88,7 @@ def _ask_for_second_factor(request: HttpRequest, organisation: Organisation) -> 
         request.session[RETURN_TO] = request.get_full_path()
     else:
         request.session.setdefault(RETURN_TO, reverse("check", args=[organisation.slug]))
-    unconfirmed = request.user.emailaddress_set.filter(verified=False).exists()
+    unconfirmed = EmailAddress.objects.filter(user_id=request.user.pk, verified=False).exists()
     context = {"asking": organisation, "unconfirmed": unconfirmed}
     return render(request, "account/second_factor_needed.html", context, status=403)
 

@@ -46,16 +46,17 @@ def security_page(
     request: HttpRequest, principal: Principal, refused: str = "", form: DomainForm | None = None
 ) -> HttpResponse:
     """The settings page that says who is let in, and how."""
-    own = domains.own_domains(principal.user)
+    own, added = domains.own_domains(principal.user), domains.of_organisation(principal)
+    free = own - {each.domain for each in added}
     context = {
         "active": "security",
         "may_change": principal.may(SETTINGS),
         "has_factor": principal.user is not None and second_factor.has_second_factor(principal.user),
         "without": second_factor.members_without(principal.organisation),
         "refused": refused,
-        "domains": domains.of_organisation(principal),
+        "domains": added,
         "own_domains": own,
-        "form": form or DomainForm(domains=own),
-        "addresses_confirmed": bool(own),
+        "free_domains": free,
+        "form": form or DomainForm(domains=free),
     }
     return render(request, "organisation/security.html", context, status=422 if refused or form else 200)

@@ -99,6 +99,8 @@ def logo(request: HttpRequest, principal: Principal) -> HttpResponseBase:
     """The picture, for members. Browsers may keep it, but ask the gate again each time."""
     require(principal, SETTINGS_READ)
     stored = principal.organisation.logo
+    if not stored.name:
+        raise Http404("This organisation has no logo.")
     etag = quote_etag(stored.name.rpartition("/")[2])
     response = get_conditional_response(request, etag=etag)
     response = response or HttpResponse(_read(stored), content_type="image/png")
@@ -110,8 +112,6 @@ def logo(request: HttpRequest, principal: Principal) -> HttpResponseBase:
 
 
 def _read(stored: Any) -> bytes:
-    if not stored:
-        raise Http404("This organisation has no logo.")
     try:
         with stored.storage.open(stored.name, "rb") as file:
             return file.read()
