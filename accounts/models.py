@@ -194,6 +194,8 @@ class ApiKey(models.Model):
 class KeySecret(AbstractAuthToken):
     """One secret of a key: hashed, with the prefix by which people tell it (``token_key``)."""
 
+    objects: ClassVar[models.Manager[KeySecret]] = models.Manager()  # knox' own asks for a user
+
     user = None
     key = models.ForeignKey(ApiKey, models.CASCADE, related_name="secrets")
     # Who saw it, for it is never worth more than they are: it rests while they are no member, and

@@ -46,7 +46,8 @@ def count_images(principal: Principal, images: int = 1) -> None:
     """
     with transaction.atomic():
         require_room(principal, images, lock=True)
-        _add(principal.organisation.pk, principal.key and principal.key.pk, today(), {"images": images})
+        key = principal.key.pk if principal.key else None
+        _add(principal.organisation.pk, key, today(), {"images": images})
 
 
 def require_room(principal: Principal, images: int = 1, *, lock: bool = False) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from itertools import accumulate
@@ -38,7 +38,7 @@ class Plot:
     middle: int | None
 
 
-def plot(days: Sequence[date], series: dict[str, Sequence[int]], words: dict[str, str]) -> Plot:
+def plot(days: Sequence[date], series: Mapping[str, Sequence[int]], words: dict[str, str]) -> Plot:
     """A bar a day, of the series on top of each other in their order, the first at the bottom."""
     totals = [sum(amounts) for amounts in zip(*series.values(), strict=True)]
     top = ceiling(max(totals, default=0))

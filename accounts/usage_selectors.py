@@ -69,14 +69,15 @@ def month(principal: Principal) -> list[Share]:
     """
     rows = _rows(principal).filter(day__gte=usage.today().replace(day=1))
     sums = {name: Sum(name) for name in ("images", "requests", "refused")}
-    used = {each.pop("key"): each for each in rows.values("key").order_by().annotate(**sums)}
+    used: dict[Any, Any] = {each["key"]: each for each in rows.values("key").order_by().annotate(**sums)}
     keys = ApiKey.objects.filter(organisation=principal.organisation).order_by("name", "pk")
-    nothing = {"images": 0, "requests": 0, "refused": 0}
-    shares = [
-        Share(key, **used.get(key.pk, nothing)) for key in keys if key.pk in used or key.revoked_at is None
-    ]
+    shares = [_share(key, used.get(key.pk)) for key in keys if key.pk in used or key.revoked_at is None]
     shares.sort(key=lambda share: (-share.images, -share.requests))
-    return [*shares, Share(None, **used.get(None, nothing))]
+    return [*shares, _share(None, used.get(None))]
+
+
+def _share(key: ApiKey | None, row: Any) -> Share:
+    return Share(key, row["images"], row["requests"], row["refused"]) if row else Share(key, 0, 0, 0)
 
 
 def _rows(principal: Principal) -> QuerySet[Usage, Any]:
