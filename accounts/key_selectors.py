@@ -37,7 +37,8 @@ def with_maker() -> QuerySet[KeySecret, Any]:
     maker = Membership.objects.filter(
         user=OuterRef("made_by"), user__is_active=True, organisation=OuterRef("key__organisation")
     )
-    return KeySecret.objects.annotate(maker_role=Subquery(maker.values("role")))
+    secrets: QuerySet[KeySecret, Any] = KeySecret.objects.all()
+    return secrets.annotate(maker_role=Subquery(maker.values("role")))
 
 
 def is_closed(secret: Any) -> bool:

@@ -168,7 +168,7 @@ class JoinDomain(models.Model):
         return self.domain
 
 
-class ApiKey(models.Model):
+class ApiKey(models.Model):  # type: ignore[django-manager-missing]  # knox has no types
     """A program that acts for an organisation, as itself: the record names it, not its maker.
 
     Its secrets are rows of their own, so that an old one can go on working while programs change
