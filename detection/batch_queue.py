@@ -84,7 +84,7 @@ def bury(now: datetime | None = None) -> int:
     )
     if not lost.exists():
         return 0
-    detail = f"Each of {MAX_ATTEMPTS} attempts ended without an answer."
+    detail = f"Each of {MAX_ATTEMPTS} attempts ended without an answer. Send this image by itself."
     return lost.update(state=State.REFUSED, error_code="worker_lost", error_detail=detail, **_FREE)
 
 
