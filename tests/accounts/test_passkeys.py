@@ -93,6 +93,8 @@ def test_a_passkey_is_added_and_then_signs_in_alone(visitor):
     page.wait_for_url("/accounts/profile/")  # not the page before, which names it in its query
     page.goto("/accounts/2fa/webauthn/")
     page.get_by_role("link", name="Remove Work laptop").click()
+    page.fill("#id_password", PASSWORD)  # once more, as at every change of how one signs in
+    page.get_by_role("button", name="Confirm").click()
     page.get_by_role("button", name="Remove it").click()
     page.wait_for_url("**/2fa/webauthn/")
     assert page.get_by_text("There is none yet.").is_visible()
