@@ -24,7 +24,7 @@ from cifake_site.problem_types import TYPES, ProblemType
 
 ANY = (401, 403, 406, 429, 500, 503)
 OF_A_BODY = (400, 413, 415, 422)
-KINDS = {
+KINDS: dict[str, tuple[str, type[OpenApiJsonRenderer | OpenApiYamlRenderer]]] = {
     "json": ("application/json", OpenApiJsonRenderer),
     "yaml": ("application/yaml", OpenApiYamlRenderer),
 }

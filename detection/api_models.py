@@ -83,7 +83,7 @@ def _card(name: str) -> dict[str, Any] | None:
 
 
 def _brief(card: dict[str, Any]) -> dict[str, Any]:
-    blank = {"summary": "", "parameters": None, "limits": [], "metrics": {}}
+    blank: dict[str, Any] = {"summary": "", "parameters": None, "limits": [], "metrics": {}}
     found = {field: card.get(field, blank.get(field)) for field in BRIEF}
     return {**found, "active": card["name"] == active.name()}
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Iterable
 from typing import Any
 
 from channels.db import database_sync_to_async
@@ -29,9 +29,9 @@ async def json_lines(batch: Batch) -> AsyncIterator[bytes]:
 
 async def comma_separated(batch: Batch) -> AsyncIterator[bytes]:
     """RFC 4180, with a header, in UTF-8 with the mark by which spreadsheets know it."""
-    yield b"\xef\xbb\xbf" + _lines(lambda write: write(COLUMNS))
+    yield b"\xef\xbb\xbf" + _lines([COLUMNS])
     async for rows in _pieces(batch):
-        yield _lines(lambda write, rows=rows: [write([_cell(row[name]) for name in COLUMNS]) for row in rows])
+        yield _lines([_cell(each[name]) for name in COLUMNS] for each in rows)
 
 
 def row(entry: BatchEntry) -> Row:
@@ -74,7 +74,7 @@ def _cell(value: Any) -> Any:
     return value
 
 
-def _lines(write: Callable[[Callable[[Any], Any]], Any]) -> bytes:
+def _lines(rows: Iterable[Iterable[Any]]) -> bytes:
     out = io.StringIO()
-    write(csv.writer(out, lineterminator="\r\n").writerow)
+    csv.writer(out, lineterminator="\r\n").writerows(rows)
     return out.getvalue().encode()

@@ -12,12 +12,12 @@ import hashlib
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
 from django.core.files.uploadedfile import UploadedFile
-from django.db.models import Model
+from django.db.models import Model, QuerySet
 from django.utils import timezone
 from rest_framework.request import Request
 
@@ -51,7 +51,7 @@ class Once:
 
     def __init__(self, row: IdempotentRequest | None) -> None:
         self.row = row
-        self._since: datetime | None = row.created_at if row else None
+        self._since: datetime = row.created_at if row else timezone.now()  # read with a row alone
 
     @property
     def made(self) -> UUID | None:
@@ -74,8 +74,7 @@ class Once:
         if self.row is None:
             return
         body = {"id": str(made.pk)}
-        ours = IdempotentRequest.objects.filter(pk=self.row.pk, created_at=self._since, body__isnull=True)
-        if not ours.update(body=body):
+        if not _ours(self.row).update(body=body):
             raise at_work()
         self.row.body = body
 
@@ -100,8 +99,12 @@ class Once:
 
     def __exit__(self, kind: type[BaseException] | None, *rest: object) -> None:
         if kind is not None and self.row is not None:
-            rows = IdempotentRequest.objects.filter(pk=self.row.pk, created_at=self._since, body__isnull=True)
-            rows.delete()
+            _ours(self.row).delete()
+
+
+def _ours(row: IdempotentRequest) -> QuerySet[IdempotentRequest]:
+    """The row, unless it was taken over (its time is the fence) or something was made under it."""
+    return IdempotentRequest.objects.filter(pk=row.pk, created_at=row.created_at, body__isnull=True)
 
 
 def begin(principal: Principal, request: Request) -> Once:
@@ -168,8 +171,7 @@ def _taken_over(row: IdempotentRequest) -> IdempotentRequest:
     now = timezone.now()
     if row.created_at > now - LEASE:
         raise at_work()
-    same = IdempotentRequest.objects.filter(pk=row.pk, created_at=row.created_at, body__isnull=True)
-    if not same.update(created_at=now):
+    if not _ours(row).update(created_at=now):
         raise at_work()
     row.created_at = now
     return row
