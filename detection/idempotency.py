@@ -51,7 +51,6 @@ class Once:
 
     def __init__(self, row: IdempotentRequest | None) -> None:
         self.row = row
-        self._since: datetime = row.created_at if row else timezone.now()  # read with a row alone
 
     @property
     def made(self) -> UUID | None:
