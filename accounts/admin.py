@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 from allauth.account.decorators import secure_admin_login
+from allauth.socialaccount.models import SocialApp
 from django.contrib import admin
 from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
@@ -19,6 +20,8 @@ from accounts.models import Membership, Organisation, User
 # One door: the admin's own log-in page knows neither rate limits nor the second factor.
 admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-assign]
 admin.site.unregister(Group)
+# Single sign-on is set up in the environment: an app made here would lack what accounts.sso checks.
+admin.site.unregister(SocialApp)
 
 
 class MembershipInline(TabularInline):

@@ -77,16 +77,18 @@ def run_at_once(count: int, work):
 
 class TestMinute:
     @pytest.fixture(params=["memory", "redis"])
-    def counted_in(self, request, monkeypatch):
+    def counted_in(self, request, settings):
         """The embedded cache, and the one of the scaled set-up."""
         if request.param == "memory":
+            yield
             return
         if not shutil.which("redis-server"):
             pytest.skip("No redis-server here: apt-get install redis-server")
-        backend = {"BACKEND": "django.core.cache.backends.redis.RedisCache"}
         redis = Redis()
-        request.addfinalizer(redis.close)
-        request.getfixturevalue("settings").CACHES = {"default": {**backend, "LOCATION": redis.url}}
+        backend = {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": redis.url}
+        settings.CACHES = {"default": backend}
+        yield
+        redis.close()
 
     def test_of_many_at_once_no_more_than_the_limit_get_through(self, counted_in):
         key = ApiKey(per_minute=20)
