@@ -9,7 +9,7 @@ from django.http import Http404, HttpResponseBase
 from django.utils.cache import get_conditional_response
 from django.utils.http import quote_etag
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
+from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiResponse, extend_schema
 from rest_framework.negotiation import BaseContentNegotiation
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -44,6 +44,12 @@ LOCATION = OpenApiParameter("Location", OpenApiTypes.URI, response=[201, 202], l
 RETRY_AFTER = OpenApiParameter("Retry-After", OpenApiTypes.INT, response=[202], location="header")
 ETAG = OpenApiParameter("ETag", OpenApiTypes.STR, response=[200, 304], location="header")
 IF_NONE_MATCH = OpenApiParameter("If-None-Match", OpenApiTypes.STR, OpenApiParameter.HEADER)
+BY_ADDRESS = OpenApiExample(
+    "By its address",
+    {"url": "https://example.org/cat.jpg", "reference": "story-4711", "metadata": {"desk": "foreign"}},
+    request_only=True,
+    media_type="application/json",
+)
 SUBMITTED = {
     201: OpenApiResponse(DetectionShape, "The result."),
     202: OpenApiResponse(DetectionShape, "Taken in; the result comes later, at Location."),
@@ -81,6 +87,7 @@ class DetectionsView(ApiView):
         parameters=[SubmitQuery, KEY, LOCATION, RETRY_AFTER],
         request={"multipart/form-data": Order, "application/json": UrlOrder},
         responses=SUBMITTED,
+        examples=[BY_ADDRESS],
     )
     def post(self, request: Request) -> Response:
         """Takes an image in, as a file or by its address; answers at once unless `wait` says otherwise."""
@@ -149,6 +156,7 @@ class RerunView(ApiView):
         parameters=[SubmitQuery, KEY, LOCATION, RETRY_AFTER],
         request={"application/json": RerunOrder},
         responses=SUBMITTED,
+        examples=[OpenApiExample("By the active model", {}, request_only=True)],
     )
     def post(self, request: Request, pk: UUID) -> Response:
         """By the model that is active now, as a new detection: the first one stays as it is.

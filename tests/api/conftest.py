@@ -6,6 +6,8 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from django.core.wsgi import get_wsgi_application
+from django.db import connection
 from django.test import Client
 
 from accounts.access import SCOPES
@@ -56,6 +58,24 @@ def key_principal(api_key):
     from accounts.access import principal_of_key
 
     return principal_of_key(api_key()[0])
+
+
+@pytest.fixture
+def application(monkeypatch, settings) -> Any:
+    """The WSGI application; nothing waits for a model, and nothing leaves this machine."""
+    settings.STAGES_MODULE = "tests.detection.toy_stages"
+    monkeypatch.setattr("detection.api_waiting.LONGEST_SECONDS", 0, raising=False)
+    monkeypatch.setattr("detection.remote_connection.socket.getaddrinfo", _no_network, raising=False)
+    from schemathesis.checks import load_all_checks
+
+    load_all_checks()
+    # A request, or a thread of Channels, must not close the connection that holds the test's transaction.
+    monkeypatch.setattr(connection, "close_if_unusable_or_obsolete", lambda: None)
+    return get_wsgi_application()
+
+
+def _no_network(*_: Any, **__: Any) -> Any:
+    raise OSError("no outside network in tests")
 
 
 def problem(response, slug: str) -> dict:

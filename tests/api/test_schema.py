@@ -16,13 +16,12 @@ from unittest import SkipTest
 import pytest
 import schemathesis
 from django.core.cache import cache
-from django.core.wsgi import get_wsgi_application
-from django.db import connection, transaction
+from django.db import transaction
 from drf_spectacular.drainage import GENERATOR_STATS
 from drf_spectacular.validation import validate_schema
 from hypothesis import HealthCheck, given, settings
 from hypothesis.errors import Unsatisfiable
-from schemathesis.checks import CheckFunction, load_all_checks, not_a_server_error
+from schemathesis.checks import CheckFunction, not_a_server_error
 from schemathesis.generation import GenerationMode
 from schemathesis.specs.openapi import checks as of_openapi
 
@@ -84,22 +83,6 @@ def test_the_page_takes_nothing_from_elsewhere(client):
     assert "https://" not in page
     assert "<script>" not in page
     assert "style=" not in page
-
-
-@pytest.fixture
-def application(monkeypatch, settings) -> Any:
-    """The WSGI application; nothing waits for a model, and nothing leaves this machine."""
-    settings.STAGES_MODULE = "tests.detection.toy_stages"
-    monkeypatch.setattr("detection.api_waiting.LONGEST_SECONDS", 0, raising=False)
-    monkeypatch.setattr("detection.remote_connection.socket.getaddrinfo", _no_network, raising=False)
-    load_all_checks()
-    # A request, or a thread of Channels, must not close the connection that holds the test's transaction.
-    monkeypatch.setattr(connection, "close_if_unusable_or_obsolete", lambda: None)
-    return get_wsgi_application()
-
-
-def _no_network(*_: Any, **__: Any) -> Any:
-    raise OSError("no outside network in tests")
 
 
 @pytest.mark.timeout(3600)
