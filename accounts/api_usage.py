@@ -9,12 +9,13 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from accounts import selectors_usage as selectors
-from accounts import usage
+from accounts import usage_selectors
 from accounts.access import USAGE_READ
 from accounts.api_base import ApiView, query
+from accounts.usage_selectors import Share
 
 DAYS, MOST_DAYS = 30, 366
+COUNTED = ("requests", "images", "refused")
 
 
 class UsageQuery(serializers.Serializer[Any]):
@@ -59,10 +60,16 @@ class UsageView(ApiView):
         """Day by day and this month, of the organisation and of each of its keys. Requests of the last
         seconds may not be among it yet."""
         days = query(request, UsageQuery, also=()).get("days", DAYS)
-        usage.flush()
+        shares = usage_selectors.month(self.principal)
         found = {
-            "days": selectors.usage_by_day(self.principal, days),
-            "month": selectors.usage_of_month(self.principal),
-            "keys": selectors.usage_by_key(self.principal),
+            "days": usage_selectors.days(self.principal, days),
+            "month": {name: sum(getattr(share, name) for share in shares) for name in COUNTED},
+            "keys": [_of_key(share) for share in shares if share.key],
         }
         return Response(UsageShape(found).data)
+
+
+def _of_key(share: Share) -> dict[str, Any]:
+    assert share.key is not None
+    counts = {name: getattr(share, name) for name in COUNTED}
+    return {**counts, "id": share.key.pk, "name": share.key.name, "per_month": share.quota}
