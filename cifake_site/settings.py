@@ -229,6 +229,7 @@ EMAIL_HOST = os.environ.get("EMAIL_HOST", "")
 EMAIL_PORT = int(os.environ.get("EMAIL_PORT", "587"))
 EMAIL_HOST_USER = os.environ.get("EMAIL_HOST_USER", "")
 EMAIL_HOST_PASSWORD = os.environ.get("EMAIL_HOST_PASSWORD", "")
+EMAIL_TIMEOUT = 10  # seconds: a mail server that hangs holds the request that writes to it
 EMAIL_USE_TLS = env_bool("EMAIL_USE_TLS", True)
 EMAIL_BACKEND = (
     "django.core.mail.backends.smtp.EmailBackend"
@@ -275,7 +276,7 @@ BATCH_THREADS = int(os.environ.get("BATCH_THREADS", "2"))  # that feed batches i
 # Uploads above 2.5 MB are written here as they come in: /tmp may be memory, and this is the media's disk.
 FILE_UPLOAD_TEMP_DIR = DATA_DIR / "uploads"
 FILE_UPLOAD_TEMP_DIR.mkdir(mode=0o700, exist_ok=True)
-DETECTION_MODEL = os.environ.get("DETECTION_MODEL", "cifake_resnet")
+DETECTION_MODEL = os.environ.get("DETECTION_MODEL", "efficientnet")
 # Official C2PA trust lists, put there by “manage.py trust update”; without them trust is “not checked”.
 C2PA_TRUST_DIR = Path(os.environ.get("C2PA_TRUST_DIR", DATA_DIR / "c2pa"))
 STAGES_MODULE = os.environ.get("STAGES_MODULE", "detection.stages")

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import keras
 
 WEIGHTS_DIR = Path(__file__).resolve().parent / "weights"
-DEFAULT = "cifake_resnet"
+DEFAULT = "efficientnet"
 NAME = re.compile(r"[a-z0-9][a-z0-9_]{0,59}")
 
 

@@ -97,7 +97,7 @@ def check_form(line: dict, folder: Path, *, with_objects: bool) -> None:
     assert line["provenance"]["summary"] == "none"
     assert line["time_ms"] > 0
     assert line["model"] == {
-        key: registry.card("cifake_resnet")[key] for key in ("name", "version", "sha256")
+        key: registry.card(registry.DEFAULT)[key] for key in ("name", "version", "sha256")
     }
     assert Image.open(folder / line["overlay"]).size == (32, 32)
     for found in line["objects"]:

@@ -88,7 +88,7 @@ def fill(page: Page, images: list[Path]) -> dict[str, str]:
         "delete": small + "delete/",
         "settings": check + "settings/",
         "models": origin + "/models/",
-        "model": origin + "/models/cifake_resnet/",
+        "model": origin + "/models/efficientnet/",
     }
 
 

@@ -12,7 +12,7 @@ from tests.e2e.product import IMAGES
 
 VERDICTS = re.compile("Probably AI-generated|Probably a real photo|Not sure")
 BROKEN = ("broken.jpg", "image/jpeg", hostile.truncated_jpeg())
-MODELS = ("/models/", "/models/cifake_resnet/")
+MODELS = ("/models/", "/models/efficientnet/")
 REFUSED = "status of 422"  # the browser notes the answer to the broken file as an error
 
 

@@ -39,7 +39,7 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--data", type=Path, required=True)
-        parser.add_argument("--model", choices=sorted(BUILDERS), default="cifake_resnet")
+        parser.add_argument("--model", choices=sorted(BUILDERS), default=registry.DEFAULT)
         parser.add_argument("--out", type=Path, help="run folder (default: data/runs/MODEL)")
         parser.add_argument("--start-from", default="", metavar="NAME", help="begin with a published model")
         parser.add_argument("--epochs", type=int)
