@@ -14,6 +14,7 @@ from accounts.access import DELETE, READ, WRITE
 from accounts.models import Usage
 from detection import services
 from detection.models import Detection
+from mlcore import registry
 from tests import hostile
 from tests.api.conftest import Api, problem
 from tests.detection_pages import factory
@@ -275,7 +276,7 @@ class TestActs:
     def test_a_rerun_by_a_model_that_is_not_active(self, api, principal):
         first = factory.done(principal)
         problem(api.send(f"detections/{first.pk}/rerun/", {"model": "paper_cnn"}), "model-not-active")
-        assert api.send(f"detections/{first.pk}/rerun/", {"model": "cifake_resnet"}).status_code == 202
+        assert api.send(f"detections/{first.pk}/rerun/", {"model": registry.DEFAULT}).status_code == 202
 
     def test_explanations(self, api, principal):
         detection = factory.done(principal)

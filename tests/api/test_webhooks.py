@@ -29,7 +29,7 @@ def test_a_webhook_is_made_and_tells_its_secret_this_once(api, principal):
     answer = api.send("webhooks/", ORDER)
     assert answer.status_code == 201, answer.content
     made = Webhook.objects.get()
-    assert answer["Location"] == f"/api/v1/webhooks/{made.pk}/"
+    assert answer["Location"] == f"http://testserver/api/v1/webhooks/{made.pk}/"
     found = answer.json()
     assert ORDER.items() <= found.items()
     assert (found["secret"], found["active"], found["off_reason"]) == (made.secret, True, "")
