@@ -7,6 +7,7 @@ from typing import Any
 from django.utils import timezone
 
 from accounts import keys
+from accounts.invitations import hashed
 from accounts.models import Invitation, Membership, User
 from detection import services
 from detection.models import Batch, Delivery, Webhook
@@ -19,12 +20,13 @@ def of(ids: dict[str, str], path: str, name: str) -> str:
     return ids[path.removeprefix("/api/v1/").split("/")[0] if name == "id" else name]
 
 
-def seed(principal: Any) -> dict[str, str]:
+def seed(principal: Any, name: str = "seeded") -> dict[str, str]:
+    """``name`` tells the rows of several organisations apart. Gives the ids, as ``of`` takes them."""
     organisation = principal.organisation
-    user = User.objects.create_user("seeded@example.org", None)
+    user = User.objects.create_user(f"{name}@example.org", None)
     member = Membership.objects.create(organisation=organisation, user=user)
     invitation = Invitation.objects.create(
-        organisation=organisation, email="ada@example.org", token_hash="0" * 64, expires_at=timezone.now()
+        organisation=organisation, email="ada@example.org", token_hash=hashed(name), expires_at=timezone.now()
     )
     key, _ = keys.make(principal=principal, name="Desk", scopes=["usage:read"])
     webhook = Webhook.objects.create(
@@ -32,7 +34,7 @@ def seed(principal: Any) -> dict[str, str]:
     )
     delivery = Delivery.objects.create(webhook=webhook, event_id="msg_1", event="webhook.test", body="{}")
     batch = Batch.objects.create(organisation=organisation, total=1)
-    detection = services.submit(principal=principal, data=png(), name="cat.png")
+    detection = services.submit(principal=principal, data=png(), name=f"{name}.png")
     finish()
     found = {
         "members": member, "invitations": invitation, "keys": key, "webhooks": webhook,
