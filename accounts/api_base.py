@@ -28,9 +28,12 @@ PAGE_SIZE, LARGEST_PAGE = 25, 100
 
 
 class ApiView(APIView):
-    """``permissions`` names, for each method, the permission of accounts.access that it takes."""
+    """``permissions`` names, for each method, the permission of accounts.access that it takes.
 
-    permissions: ClassVar[dict[str, str]] = {}
+    Several where the answer to a write tells what only readers may know: asked before anything is done.
+    """
+
+    permissions: ClassVar[dict[str, str | tuple[str, ...]]] = {}
     http_method_names = ("get", "head", "post", "put", "patch", "delete")
 
     @property

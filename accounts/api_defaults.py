@@ -22,15 +22,17 @@ class Allowed(BasePermission):
             return False
         method = "GET" if request.method == "HEAD" else str(request.method)
         if hasattr(view, method.lower()):  # what the view does not know is a 405, whoever asks
-            require(request.auth, _permission(view, method))
+            for permission in _permissions(view, method):
+                require(request.auth, permission)
         return True
 
 
-def _permission(view: Any, method: str) -> str:
+def _permissions(view: Any, method: str) -> tuple[str, ...]:
     try:
-        return view.permissions[method]
+        needed = view.permissions[method]
     except (AttributeError, KeyError):
         raise ImproperlyConfigured(f"{type(view).__name__} names no permission for {method}.") from None
+    return (needed,) if isinstance(needed, str) else needed
 
 
 class JsonParser(JSONParser):

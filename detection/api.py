@@ -64,7 +64,7 @@ class AnyFormat(BaseContentNegotiation):
 
 
 class DetectionsView(ApiView):
-    permissions = {"GET": READ, "POST": WRITE}
+    permissions = {"GET": READ, "POST": (WRITE, READ)}
     problems = {"POST": (409,)}
 
     @extend_schema(
@@ -146,7 +146,7 @@ class FileView(ApiView):
 
 
 class RerunView(ApiView):
-    permissions = {"POST": WRITE}
+    permissions = {"POST": (WRITE, READ)}
     problems = {"POST": (409,)}
 
     @extend_schema(
@@ -174,7 +174,7 @@ class RerunView(ApiView):
 
 
 class ExplanationView(ApiView):
-    permissions = {"POST": WRITE}
+    permissions = {"POST": (WRITE, READ)}
 
     @extend_schema(
         operation_id="detections_explain",

@@ -46,7 +46,7 @@ class BoundedJson(JsonParser):
 
 class BatchesView(ApiView):
     parser_classes = [BoundedJson, MultiPartParser]
-    permissions = {"GET": READ, "POST": WRITE}
+    permissions = {"GET": READ, "POST": (WRITE, READ)}
     problems = {"POST": (409,)}
 
     @extend_schema(
@@ -117,7 +117,7 @@ class BatchView(ApiView):
 
 
 class BatchCancelView(ApiView):
-    permissions = {"POST": WRITE}
+    permissions = {"POST": (WRITE, READ)}
 
     @extend_schema(
         operation_id="batches_cancel", tags=TAGS, summary="Cancel a batch", request=None, responses=BatchShape
