@@ -16,7 +16,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_exempt, csrf_protect
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from accounts.access import DELETE, SETTINGS, WRITE, Principal, require
+from accounts.access import DELETE, SETTINGS, SETTINGS_READ, WRITE, Principal, require
 from accounts.forms import ErrorRateForm
 from accounts.models import ErrorRate
 from accounts.organisations import choose_error_rate
@@ -140,13 +140,12 @@ def settings_page(request: HttpRequest, principal: Principal) -> HttpResponse:
     """How sure an answer must be. All members may read it; owners and admins choose."""
     organisation = principal.organisation
     form = ErrorRateForm(request.POST if request.method == "POST" else None)
-    if request.method == "POST":
-        require(principal, SETTINGS)
-        if form.is_valid():
-            rate = ErrorRate(form.cleaned_data["error_rate"])
-            choose_error_rate(principal=principal, error_rate=rate)
-            messages.success(request, "Saved. It holds for the images checked from now on.")
-            return redirect("organisation_answers", organisation.slug)
+    require(principal, SETTINGS if request.method == "POST" else SETTINGS_READ)
+    if form.is_valid():
+        rate = ErrorRate(form.cleaned_data["error_rate"])
+        choose_error_rate(principal=principal, error_rate=rate)
+        messages.success(request, "Saved. It holds for the images checked from now on.")
+        return redirect("organisation_answers", organisation.slug)
     choices = model_pages.error_rates(organisation.error_rate)
     context = {"organisation": organisation, "active": "answers", "form": form, "choices": choices}
     context["may_change"] = principal.may(SETTINGS)
