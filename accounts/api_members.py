@@ -26,6 +26,7 @@ from accounts.api_shapes import (
 )
 from accounts.models import Invitation, Role
 
+CHANGE = (MEMBERS_WRITE, MEMBERS_READ)  # who changes people sees who they are
 LOCATION = OpenApiParameter(
     "Location", str, OpenApiParameter.HEADER, response=[201], description="The address of what was made."
 )
@@ -49,7 +50,7 @@ class MembersView(ApiView):
 
 class MemberView(ApiView):
     parser_classes = [JsonParser]
-    permissions = {"GET": MEMBERS_READ, "PATCH": MEMBERS_WRITE, "DELETE": MEMBERS_WRITE}
+    permissions = {"GET": MEMBERS_READ, "PATCH": CHANGE, "DELETE": CHANGE}
     problems = {"PATCH": (409,), "DELETE": (409,)}
 
     @extend_schema(
@@ -89,7 +90,7 @@ class MemberView(ApiView):
 
 class InvitationsView(ApiView):
     parser_classes = [JsonParser]
-    permissions = {"GET": MEMBERS_READ, "POST": MEMBERS_WRITE}
+    permissions = {"GET": MEMBERS_READ, "POST": CHANGE}
     problems = {"POST": (409,)}
 
     @extend_schema(
@@ -136,7 +137,7 @@ class InvitationsView(ApiView):
 
 
 class InvitationView(ApiView):
-    permissions = {"GET": MEMBERS_READ, "DELETE": MEMBERS_WRITE}
+    permissions = {"GET": MEMBERS_READ, "DELETE": CHANGE}
 
     @extend_schema(
         operation_id="invitations_read",
@@ -161,7 +162,7 @@ class InvitationView(ApiView):
 
 
 class ResendView(ApiView):
-    permissions = {"POST": MEMBERS_WRITE}
+    permissions = {"POST": CHANGE}
 
     @extend_schema(
         operation_id="invitations_resend",
