@@ -65,7 +65,7 @@ FORMS: dict[str, dict[str, Any]] = {
 JSON: dict[tuple[str, str], dict[str, Any]] = {
     ("POST", "batches/"): {"urls": [PLACE]},
     ("POST", "invitations/"): {"email": "grace@example.org"},
-    ("POST", "keys/"): {"name": "Desk", "scopes": ["detections:read"]},
+    ("POST", "keys/"): {"name": "Desk", "scopes": ["keys:write"]},  # no more than its maker has
     ("PATCH", "keys/<uuid:pk>/"): {"name": "Picture desk"},
     ("PATCH", "members/<int:pk>/"): {"role": "auditor"},
     ("PATCH", "organisation/"): {"name": "The Herald"},

@@ -18,6 +18,7 @@ class Answer(StrEnum):
     NOT_FOUND = "404"
     NOT_ALLOWED = "405"
     LET_IN = "let in"
+    NONE = "403 or 404, for there is none of theirs"
     NO_NEWS = "nothing but what a stranger may see"  # let in or sent away, by what the session holds
 
 
@@ -88,6 +89,8 @@ def elsewhere(who: Who, need: Need) -> Answer:
         needs.PUBLIC: Answer.LET_IN,
         needs.LINK: Answer.LET_IN,
         needs.SIGNED_IN: signed_in,
+        needs.FAILED: Answer.UNKNOWN,
+        needs.OWN_FACTOR: Answer.NONE if who.signed_in else Answer.SIGN_IN,
         needs.OWN_SESSION: Answer.NO_NEWS,
         needs.OFFERED: Answer.NOT_FOUND if who.signed_in else Answer.SIGN_IN,
         needs.STAFF: staff,

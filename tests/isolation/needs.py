@@ -5,6 +5,8 @@ from __future__ import annotations
 PUBLIC = "everybody"
 LINK = "whoever has the link, which names the organisation"
 SIGNED_IN = "whoever is signed in, for what is their own"
+FAILED = "nobody: it says, by 401, that signing in at a provider has failed"
+OWN_FACTOR = "whoever has a second factor or this passkey of theirs: nobody in the matrix"
 OWN_SESSION = "a session that is on its way: the others are sent to where it begins, or told that it is none"
 MEMBER = "every member of the organisation, whatever their role"
 OFFERED = "whoever is offered to join: none of those in the matrix"

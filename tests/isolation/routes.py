@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 from django.urls import URLPattern, get_resolver
@@ -30,6 +31,7 @@ class Route:
         return [first or second for first, second in VARIABLE.findall(self.address)]
 
 
+@cache
 def routes() -> dict[str, Route]:
     return {route.address: route for route in _walk(get_resolver(), "")}
 

@@ -21,6 +21,7 @@ from accounts.models import ApiKey, Invitation, JoinDomain, KeySecret, Membershi
 from detection.models import Detection
 from tests.api.conftest import bearer
 from tests.api.seeded import seed
+from tests.conftest import PASSWORD
 from tests.detection_pages import factory
 from tests.hostile import png
 from tests.isolation.expected import KEYS, Who
@@ -67,7 +68,7 @@ class World:
         return self.owner.organisation
 
     def _organisation(self, name: str, mark: str) -> tuple[Principal, dict[str, str]]:
-        user = User.objects.create_user(f"owner@{mark}.example", None)
+        user = User.objects.create_user(f"owner@{mark}.example", PASSWORD)
         found = services.found_organisation(name=name, owner=user)
         owner = principal_for(user, found.slug)
         ids = seed(owner, mark)
@@ -82,8 +83,8 @@ class World:
         for role in Role:
             self._sign_in(role, self._member(role) if role != Role.OWNER else self.owner.user)
         self.sessions["owner without a second factor"] = self.sessions[Role.OWNER]
-        self._sign_in("outsider", User.objects.create_user("outsider@example.org", None))
-        self._sign_in("staff", User.objects.create_superuser("staff@example.org"))
+        self._sign_in("outsider", User.objects.create_user("outsider@example.org", PASSWORD))
+        self._sign_in("staff", User.objects.create_superuser("staff@example.org", PASSWORD))
         removed, suspended = self._member(Role.ADMIN, "removed"), self._member(Role.ADMIN, "suspended")
         self._sign_in("removed a second ago", removed)
         self._sign_in("suspended", suspended)
@@ -91,7 +92,7 @@ class World:
         User.objects.filter(pk=suspended.pk).update(is_active=False)
 
     def _member(self, role: str, name: str = "") -> User:
-        user = User.objects.create_user(f"{name or role}@example.org", None)
+        user = User.objects.create_user(f"{name or role}@example.org", PASSWORD)
         Membership.objects.create(organisation=self.organisation, user=user, role=role)
         return user
 
@@ -136,8 +137,8 @@ class World:
         stack = ExitStack()
         if who.belongs and who.name not in self.sessions:
             stack.enter_context(patch.dict(access.ALLOWED, {Role.MEMBER: who.may}))
-        if who.lacks_factor:
-            Organisation.objects.filter(pk=self.organisation.pk).update(require_mfa=True)
+        if who.belongs:
+            Organisation.objects.filter(pk=self.organisation.pk).update(require_mfa=who.lacks_factor)
         return stack
 
     def site_ids(self) -> dict[str, str]:
