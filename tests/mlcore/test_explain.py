@@ -174,7 +174,7 @@ def test_the_stage_s_explainer_gives_map_faithfulness_and_model():
 @needs_cifake
 @pytest.mark.timeout(600)
 def test_the_default_explanation_beats_random_maps_on_most_images():
-    """The bar is nine of ten of 1,000, which `manage.py explain` measures; a sample says less, chance half."""
+    """The bar is nine of ten of 1,000, as `manage.py explain` measures; a sample says less, chance half."""
     model, pixels = Network.load(registry.DEFAULT), natives(32)
     maps = METHODS[DEFAULT].explain(model, pixels, silent)
     found = faithfulness.measure_all(model.p_fake, pixels, maps)
