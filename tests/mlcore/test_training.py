@@ -164,13 +164,13 @@ def test_the_rate_warms_up_and_ends_at_zero():
 def test_a_run_can_begin_with_published_weights(tmp_path):
     from mlcore import registry
 
-    run = run_in(tmp_path, replace(PRUNED, start=registry.DEFAULT))
-    wanted = registry.load(registry.DEFAULT).get_weights()
+    run = run_in(tmp_path, replace(PRUNED, start="cifake_resnet"))
+    wanted = registry.load("cifake_resnet").get_weights()
     for each in (run.net, run.average):
         for found, value in zip(each.get_weights(), wanted, strict=True):
             np.testing.assert_array_equal(found, value)
     with pytest.raises(DataError, match="not the same network"):
-        run_in(tmp_path / "other", replace(RECIPE, start=registry.DEFAULT))
+        run_in(tmp_path / "other", replace(RECIPE, start="cifake_resnet"))
 
 
 def test_too_few_images_is_a_clear_error(tmp_path):
