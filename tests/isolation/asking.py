@@ -17,6 +17,7 @@ from tests.isolation.world import MARKS, World
 
 SIGN_IN = ("/accounts/login/", "/admin/login/")
 READ_STATUSES = (200, 204, 301, 302, 304)
+PROBLEM = "application/problem+json"
 STATUSES = {401: Answer.UNKNOWN, 403: Answer.FORBIDDEN, 404: Answer.NOT_FOUND, 405: Answer.NOT_ALLOWED}
 WRITES = re.compile(r"^\s*(INSERT|UPDATE|DELETE)\b", re.I)
 # What any request may write: the session it came in, the clock of its key, how much was asked.
@@ -44,7 +45,7 @@ def ask(world: World, who: Who, method: str, address: str, url: str) -> Found:
         finally:
             transaction.set_rollback(True)
     tells = any(mark in content for mark in MARKS)
-    return Found(_answer(method, response), tells, tuple(writes))
+    return Found(_answer(method, address, response), tells, tuple(writes))
 
 
 def _content(response: Any) -> bytes:
@@ -52,8 +53,10 @@ def _content(response: Any) -> bytes:
     return b"" if response.streaming and response.is_async else b"".join(response)
 
 
-def _answer(method: str, response: Any) -> str:
+def _answer(method: str, address: str, response: Any) -> str:
     status = response.status_code
+    if status >= 400 and address.startswith("api/v1/") and response["Content-Type"] != PROBLEM:
+        return f"{status}, which is no problem (RFC 9457)"
     if status in (301, 302) and urlsplit(response["Location"]).path in SIGN_IN:
         return Answer.SIGN_IN
     if status in STATUSES:

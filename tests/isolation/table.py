@@ -146,7 +146,7 @@ SITE: dict[str, Row] = {
 ACCOUNTS: dict[str, Row] = {  # below /accounts/: one's own account, by allauth for the most part
     "2fa/": read(SIGNED_IN),
     "2fa/authenticate/": ask(OWN_SESSION),
-    "2fa/reauthenticate/": form(OWN_FACTOR),
+    "2fa/reauthenticate/": form(SIGNED_IN),
     "2fa/recovery-codes/": read(OWN_FACTOR),
     "2fa/recovery-codes/download/": read(OWN_FACTOR),
     "2fa/recovery-codes/generate/": form(SIGNED_IN),
@@ -157,7 +157,7 @@ ACCOUNTS: dict[str, Row] = {  # below /accounts/: one's own account, by allauth 
     "2fa/webauthn/keys/<int:pk>/edit/": form(OWN_FACTOR),
     "2fa/webauthn/keys/<int:pk>/remove/": ask(OWN_FACTOR) | {"DELETE": OWN_FACTOR},
     "2fa/webauthn/login/": form(OWN_SESSION),
-    "2fa/webauthn/reauthenticate/": form(OWN_FACTOR),
+    "2fa/webauthn/reauthenticate/": form(SIGNED_IN),
     "3rdparty/": form(SIGNED_IN),
     "3rdparty/login/cancelled/": read(PUBLIC),
     "3rdparty/login/error/": read(FAILED),

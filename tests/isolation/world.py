@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-import time
 from contextlib import ExitStack
 from datetime import timedelta
 from typing import Any
 from unittest.mock import patch
 
+from allauth.account.internal.flows.login import record_authentication
 from allauth.mfa.models import Authenticator
 from django.conf import settings
 from django.contrib import admin
 from django.core.cache import cache
+from django.http import HttpRequest
 from django.test import Client
+from django.test.client import ClientHandler
 from django.utils import timezone
 
 from accounts import access, keys, members, organisations, services
@@ -59,6 +61,7 @@ class World:
         self.owner, self.ids = self._organisation(NAME, "sealed")
         self.other, self.their_ids = self._organisation(THEIRS, "others")
         self.sessions: dict[str, str] = {}
+        self.handler = ClientHandler(enforce_csrf_checks=False)  # one: each reads all static files anew
         self.secrets: dict[str, str] = {}
         self._people()
         self._keys()
@@ -100,9 +103,10 @@ class World:
         """As by the password just now, which some pages of one's own account ask for."""
         client = Client()
         client.force_login(user)
-        session = client.session
-        session["account_authentication_methods"] = [{"method": "password", "at": time.time()}]
-        session.save()
+        request = HttpRequest()
+        request.session = client.session
+        record_authentication(request, user, method="password", reauthenticated=True)
+        request.session.save()
         self.sessions[name] = client.cookies[settings.SESSION_COOKIE_NAME].value
 
     def _keys(self) -> None:
@@ -123,6 +127,7 @@ class World:
     def client(self, who: Who) -> Client:
         secret = self.secrets.get(who.name)
         client = Asker(headers=bearer(secret) if secret else None)
+        client.handler = self.handler
         if session := self.session(who):
             client.cookies[settings.SESSION_COOKIE_NAME] = session
         return client
