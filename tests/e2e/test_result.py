@@ -210,6 +210,7 @@ def test_the_error_rate_is_chosen_with_the_keyboard(visit):
     page, witness = visit("rate@example.org")
     page.locator("details.menu > summary").click()
     page.get_by_role("link", name=re.compile("^Settings of")).click()
+    page.get_by_role("link", name="Answers", exact=True).click()
     expect(page.get_by_role("radio", name=re.compile("^Usual"))).to_be_checked()
     page.get_by_role("radio", name=re.compile("^Usual")).focus()
     page.keyboard.press("ArrowUp")
