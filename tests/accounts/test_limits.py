@@ -220,6 +220,7 @@ class TestMonth:
         usage.count_images(principal_of_key(key), 1)
         ApiKey.objects.update(per_month=None)
         usage.count_images(principal_of_key(key), 1)
+        assert usage.month_used(key) == 3
 
     @pytest.mark.parametrize(
         ("now", "used", "seconds"),
