@@ -92,6 +92,8 @@ def read(file: IO[bytes], place: Place, limit: int) -> bytes:
     content = bytearray()
     for piece in _unpacked(file, place):
         content += piece
+        if len(content) > place.size:  # what is said of all files is bounded; what they are need not be
+            raise _damaged(place)
         if len(content) > limit:
             return bytes(content[: limit + 1])
     if len(content) != place.size or zlib.crc32(content) != place.crc:
@@ -143,8 +145,8 @@ def _entry(file: IO[bytes], head: tuple[bytes | int, ...]) -> tuple[Place | None
     if name.endswith("/") or kind == FOLDER:
         check_name(name)
         return None, length
+    check_name(name)  # first: the other refusals name it
     _check_kind(name, kind, flags, disk)
-    check_name(name)
     if is_passed_over(name):
         return None, length
     return Place(name, offset, packed, size, method, crc, name_length), length
@@ -235,18 +237,27 @@ def _start(file: IO[bytes], place: Place) -> int:
 
 
 def _unpacked(file: IO[bytes], place: Place) -> Iterator[bytes]:
-    """Pieces of a bounded size, whatever the packed ones would become."""
     left, inflate = place.packed, zlib.decompressobj(-15)
     while left and (packed := file.read(min(PIECE, left))):
         left -= len(packed)
         if place.method == STORED:
             yield packed
-            continue
-        try:
-            while packed and not inflate.eof:
-                yield inflate.decompress(packed, PIECE)
-                packed = inflate.unconsumed_tail
-        except zlib.error:
-            raise _damaged(place) from None
+        else:
+            yield from _inflated(inflate, packed, place)
     if place.method == DEFLATED and not inflate.eof:
         raise _damaged(place)
+
+
+def _inflated(inflate: zlib._Decompress, packed: bytes, place: Place) -> Iterator[bytes]:
+    """Pieces of a bounded size, whatever the packed ones would become.
+
+    After a full one zlib may hold more, though it has been fed all: the rest of a repetition.
+    """
+    full = False
+    while (packed or full) and not inflate.eof:
+        try:
+            piece = inflate.decompress(packed, PIECE)
+        except zlib.error:
+            raise _damaged(place) from None
+        packed, full = inflate.unconsumed_tail, len(piece) == PIECE
+        yield piece

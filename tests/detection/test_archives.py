@@ -3,6 +3,7 @@ from __future__ import annotations
 import io
 import random
 import stat
+import struct
 import zipfile
 from contextlib import suppress
 from dataclasses import asdict
@@ -39,6 +40,12 @@ def read_all(data: bytes) -> dict[str, bytes]:
 def test_files_come_out_as_they_went_in(method):
     files = {"a.jpg": b"a" * 300_000, "folder/b.png": random.Random(1).randbytes(100_000), "Äpfel.jpg": b""}
     assert read_all(zipped(files, method)) == files
+
+
+def test_a_repetition_that_ends_beyond_a_piece_comes_out_whole():
+    """zlib has then been fed all of the file, and still holds the end of it."""
+    for size in range(archives.PIECE - 2, archives.PIECE + 300):
+        assert read_all(zipped({"a.bmp": bytes(size)})) == {"a.bmp": bytes(size)}
 
 
 def test_a_place_survives_json():
@@ -114,6 +121,7 @@ def test_names_of_old_and_of_mac_zips():
         (handmade([b"device"], outside=(stat.S_IFBLK | 0o777) << 16), "special_file"),
         (handmade([b"secret.jpg"], flags=1), "encrypted"),
         (handmade([b"secret.jpg"], flags=0x41), "encrypted"),
+        (handmade([b"a" * 65_000], flags=1), "unsafe_name"),
         (handmade([b"a.jpg", b"a.jpg"]), "duplicate"),
         (handmade([b"a.jpg", b"b.jpg"], shared=True), "overlap"),
         (handmade([b"a.jpg", b"b.jpg"], count=1), "damaged"),
@@ -162,6 +170,25 @@ def test_a_file_that_unpacks_to_more_than_it_says_is_not_unpacked_on():
     data = bytearray(zipped({"a.jpg": bytes(60 * MIB)}))
     (place,) = look(bytes(data), Limits(small=100 * MIB))
     assert len(archives.read(io.BytesIO(data), place, 1000)) == 1001
+
+
+def test_nor_is_one_that_lies_of_its_size(monkeypatch):
+    """Sizes are bounded together, by what the entries say; ten thousand that lie would unpack 250 GB."""
+    monkeypatch.setattr(archives, "PIECE", 1000)
+    whole = zipped({"a.jpg": bytes(10 * MIB)})
+    lies, asked = whole.replace(struct.pack("<L", 10 * MIB), struct.pack("<L", 10)), []
+
+    class Watched(io.BytesIO):
+        def read(self, size=-1):
+            asked.append(size)
+            return super().read(size)
+
+    (place,) = look(lies)
+    with pytest.raises(ArchiveRefused) as refused:
+        archives.read(Watched(lies), place, 25 * MIB)
+    assert refused.value.code == "damaged_entry"
+    assert place.size == 10
+    assert sum(asked) < place.packed  # it has not even been read to its end
 
 
 def damaged(data: bytes) -> bool:
