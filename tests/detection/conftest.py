@@ -6,13 +6,15 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import pytest
+from django.core.files.base import ContentFile
 
-from detection import lane, queue, results, services
+from detection import batch_services, lane, queue, results, services
 from detection.inference import InferenceConsumer
-from detection.models import Detection, StageRun
+from detection.models import Batch, Detection, StageRun
 from tests.detection.toy_stages import verdict
 from tests.hostile import png
 from tests.servers import Redis
+from tests.zips import zipped
 
 PATIENCE = 60.0  # seconds; only a broken test waits that long
 
@@ -31,6 +33,19 @@ def submit(principal) -> Callable[..., Detection]:
 def toy(settings) -> None:
     settings.STAGES_MODULE = "tests.detection.toy_stages"
     settings.RETRY_SECONDS = 0.05
+
+
+@pytest.fixture
+def order(principal, toy) -> Callable[..., Batch]:
+    """``order(3)`` images in a zip, ``order(files={…})``, ``order(urls=[…])``, by ``principal``."""
+
+    def make(count: int = 3, files=None, principal=principal, **fields) -> Batch:
+        if "urls" not in fields:
+            pictures = {f"{number}.png": png() for number in range(count)} if files is None else files
+            fields["archive"] = ContentFile(zipped(pictures))
+        return batch_services.create_batch(principal=principal, **fields)
+
+    return make
 
 
 def finish(lane: str = "fast") -> list:

@@ -9,7 +9,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 
 from detection import batch_worker
 from detection.models import Batch, Detection
-from tests.detection.test_batches import examine_all, work_all
+from tests.detection.batching import examine_all, work_all
 from tests.hostile import png
 from tests.zips import handmade, zipped
 
