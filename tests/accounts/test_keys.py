@@ -350,4 +350,5 @@ class TestCards:
         for _ in range(5):
             make_key(principal)
         with django_assert_num_queries(2):
-            key_selectors.cards(principal)
+            cards = key_selectors.cards(principal)
+        assert len(cards) == 5

@@ -51,7 +51,9 @@ def test_account_pages_are_closed_to_strangers(client, name):
 @pytest.mark.parametrize("code", [400, 403, 404, 429, 500])
 def test_error_pages_need_neither_request_nor_database(code, django_assert_num_queries):
     with django_assert_num_queries(0):
-        assert_framed(render_to_string(f"{code}.html"))
+        page = render_to_string(f"{code}.html")
+    assert_framed(page)
+    assert 'href="/"' in page  # a way on
 
 
 def test_a_missing_page_is_a_404_in_our_frame(client):

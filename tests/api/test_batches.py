@@ -16,8 +16,8 @@ from accounts.access import READ
 from detection import batch_worker
 from detection.models import Batch, Detection
 from tests.api.conftest import Api, problem
+from tests.detection.batching import examine_all, work_all
 from tests.detection.conftest import finish
-from tests.detection.test_batches import examine_all, work_all
 from tests.hostile import png
 from tests.zips import handmade, zipped
 
@@ -104,12 +104,15 @@ def test_json_of_the_wrong_type(api, body):
 
 def test_more_addresses_than_may_be(api, settings):
     settings.MAX_BATCH_ENTRIES = 2
-    problem(api.send("batches/", {"urls": ["https://a.example/"] * 3}), "invalid")
+    found = problem(api.send("batches/", {"urls": ["https://a.example/"] * 3}), "invalid")
+    assert found["errors"][0]["field"] == "/urls"
+    assert not Batch.objects.exists()
 
 
 def test_json_is_not_read_without_end(api, monkeypatch):
     monkeypatch.setattr("detection.api_batches.JSON_BYTES", 100)
     problem(api.send("batches/", {"urls": ["https://a.example/" + "a" * 100]}), "too-large")
+    assert not Batch.objects.exists()
 
 
 @pytest.mark.parametrize(
@@ -135,6 +138,7 @@ def test_too_many_batches_at_once(api, monkeypatch):
 def test_a_quota_is_asked_before(api_key):
     program = Api(api_key(per_month=1)[1])
     problem(program.post("batches/", {"archive": archive()}), "quota-exceeded")
+    assert not Batch.objects.exists()
 
 
 def test_cancelling(api):

@@ -50,6 +50,7 @@ class TestOneAfterTheOther:
         first = send(api).json()
         headers = {"Idempotency-Key": "k-1"}
         problem(api.send(f"detections/{first['id']}/rerun/", {}, headers=headers), "idempotency-key-reused")
+        assert Detection.objects.count() == 1
 
     def test_reruns_are_made_once_too(self, api, principal):
         detection = factory.done(principal)

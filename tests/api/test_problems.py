@@ -75,7 +75,7 @@ def _json(response):
 
 @pytest.mark.parametrize(("error", "slug"), RAISED, ids=lambda each: repr(each)[:40])
 def test_every_error_is_a_problem_of_its_type(secret, error, slug):
-    problem(ask(secret, error), slug)
+    assert problem(ask(secret, error), slug)["type"] == problem_types.TYPES[slug].uri
 
 
 def test_what_nobody_foresaw_tells_nothing(secret, caplog):
@@ -130,12 +130,14 @@ def test_methods_that_there_are_not(secret):
     "body", ["{", "[" * 200_000, '"\ud800"'.encode("utf-8", "surrogatepass"), "NaN", "1" * 9_000]
 )
 def test_json_that_cannot_be_read(secret, body):
-    problem(post(secret, body), "bad-request")
+    found = problem(post(secret, body), "bad-request")
+    assert "JSON" in found["detail"]
 
 
 def test_bodies_of_another_type(secret):
-    problem(post(secret, "a=b", "application/x-www-form-urlencoded"), "unsupported-media-type")
-    problem(post(secret, "--", "multipart/form-data"), "bad-request")
+    form = post(secret, "a=b", "application/x-www-form-urlencoded")
+    assert problem(form, "unsupported-media-type")["status"] == 415
+    assert problem(post(secret, "--", "multipart/form-data"), "bad-request")["status"] == 400
 
 
 @pytest.mark.parametrize("asked", ["?size=large", "?colour=red", "?size=1&size=2"])
@@ -151,7 +153,7 @@ def test_parameters_that_make_no_sense(secret, asked):
 def test_unknown_addresses(path, method):
     if "problems" in path and method != "get":
         return
-    problem(getattr(Api(), method)(path), "not-found")
+    assert problem(getattr(Api(), method)(path), "not-found")["status"] == 404
 
 
 def test_a_host_that_is_not_ours(client):

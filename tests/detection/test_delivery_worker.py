@@ -98,7 +98,7 @@ def test_a_commit_wakes_the_worker(make, fire, monkeypatch):
     with working():
         for _ in range(3):
             fire(webhook)
-            eventually(lambda: states(webhook) == {"delivered"}, PATIENCE)
+            assert eventually(lambda: states(webhook) == {"delivered"}, PATIENCE)
 
 
 def test_500_then_200_arrives_under_one_id(make, fire, receiver):
