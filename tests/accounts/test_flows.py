@@ -1,17 +1,16 @@
 """Signing up, in and out, as a browser would do it."""
 
 import re
-from collections.abc import Callable
 
 import pytest
 from allauth.account.models import EmailAddress
-from allauth.mfa.totp.internal.auth import format_hotp_value, hotp_value, yield_hotp_counters_from_time
 from allauth.usersessions.models import UserSession
 from django.core import mail
 from django.test import Client
 from django.urls import reverse
 
 from accounts.models import User
+from tests.accounts.acts import is_signed_in, link_in, sign_in
 from tests.conftest import PASSWORD
 
 pytestmark = pytest.mark.django_db
@@ -21,19 +20,6 @@ NEW_PASSWORD = "battery staple 7"
 def sign_up(client: Client, email: str = "ada@herald.example", name: str = "Ada Brenner"):
     form = {"email": email, "name": name, "password1": PASSWORD, "password2": PASSWORD}
     return client.post(reverse("account_signup"), form)
-
-
-def sign_in(client: Client, email: str, password: str = PASSWORD, **headers):
-    return client.post(reverse("account_login"), {"login": email, "password": password}, **headers)
-
-
-def is_signed_in(client: Client) -> bool:
-    return client.get(reverse("account_email")).status_code == 200
-
-
-def link_in(message) -> str:
-    """The path of the link that a mail carries."""
-    return re.search(r"https?://[^/\s]+(/\S+)", message.body)[1]
 
 
 def test_a_visitor_signs_up_and_is_at_work(client):
@@ -210,12 +196,6 @@ def test_last_seen_is_written_once_a_minute_not_on_every_request(client, make_us
     assert UserSession.objects.get().last_seen_at == seen
     client.get(reverse("health"), REMOTE_ADDR="192.0.2.7")
     assert UserSession.objects.get().ip == "192.0.2.7"
-
-
-@pytest.fixture
-def code() -> Callable[[str], str]:
-    """The code that an authenticator app would show now (settings allow for a step in between)."""
-    return lambda secret: format_hotp_value(hotp_value(secret, list(yield_hotp_counters_from_time())[1]))
 
 
 def test_two_step_sign_in(client, make_user, code):

@@ -21,11 +21,6 @@ OTHERS = (Role.ADMIN, Role.MEMBER, Role.AUDITOR)
 
 
 @pytest.fixture
-def herald(make_organisation):
-    return make_organisation("The Herald")
-
-
-@pytest.fixture
 def acting(herald, make_member):
     """``acting(role)``: somebody of this role in the Herald, which has an owner besides."""
     return lambda role: principal_for(make_member(herald, role), herald.slug)

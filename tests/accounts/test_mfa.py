@@ -15,12 +15,11 @@ from accounts.errors import Refused
 from accounts.models import ApiKey, Organisation
 from accounts.signals import happened
 from detection import sockets
-from tests.accounts.test_flows import code, sign_in
+from tests.accounts.acts import sign_in
 from tests.conftest import PASSWORD
 from tests.detection.browser import Browser, session_of
 
 pytestmark = pytest.mark.django_db
-__all__ = ["code"]  # a fixture
 
 
 def give_factor(user, type_=Authenticator.Type.TOTP) -> Authenticator:

@@ -13,9 +13,12 @@ from allauth.socialaccount.models import SocialAccount
 from django.test import Client
 from django.urls import reverse
 
-from accounts.models import User
+from accounts import key_selectors
+from accounts.access import principal_for
+from accounts.models import KeySecret, User
+from history.models import AuditEvent
+from tests.accounts.acts import is_signed_in
 from tests.accounts.openid_provider import CLIENT_ID, CLIENT_SECRET, Provider, make_key, running
-from tests.accounts.test_flows import is_signed_in
 
 pytestmark = pytest.mark.django_db
 LOGIN = "/accounts/oidc/sso/login/"
@@ -204,3 +207,70 @@ def test_the_provider_of_the_tests_asks_for_proof():
     code = re.search("code=([^&]+)", provider.authorise(asked))[1]
     sent = {"code": code, "client_secret": CLIENT_SECRET, "code_verifier": "guessed"}
     assert provider.token(sent) is None
+
+
+class TestWhoWasThereFirst:
+    """Somebody took the address before its owner came, and could not confirm it."""
+
+    @pytest.fixture
+    def mallory(self, make_user):
+        user = make_user("mallory@evil.example")
+        EmailAddress.objects.create(user=user, email=user.email, verified=True, primary=True)
+        EmailAddress.objects.create(user=user, email="ada@herald.example", verified=False, primary=False)
+        return user
+
+    @pytest.fixture
+    def squatted(self, make_user):
+        """An account under Ada's address, to which somebody else has ways in."""
+        user = make_user("ada@herald.example")
+        EmailAddress.objects.create(user=user, email=user.email, verified=False, primary=True)
+        EmailAddress.objects.create(user=user, email="mallory@evil.example", verified=True, primary=False)
+        SocialAccount.objects.create(user=user, provider="sso", uid="mallory")
+        return user
+
+    def test_an_address_that_another_account_only_claims_leads_into_no_account_of_theirs(
+        self, client, provider, mallory
+    ):
+        sign_in(client)
+        assert SocialAccount.objects.get().user.email == "ada@herald.example"
+        mallory.refresh_from_db()
+        assert mallory.has_usable_password()
+        assert EmailAddress.objects.get(email="ada@herald.example").user != mallory
+
+    def test_nor_does_the_claim_come_before_the_account_that_has_it(
+        self, client, provider, mallory, make_user
+    ):
+        ada = make_user("ada@herald.example")
+        EmailAddress.objects.create(user=ada, email=ada.email, verified=False, primary=True)
+        sign_in(client)
+        assert SocialAccount.objects.get().user == ada
+
+    def test_no_other_way_into_it_is_left(self, client, provider, squatted, make_key):
+        key, value = make_key(principal_for(squatted, squatted.organisations.get().slug))
+        page = sign_in(client)
+        assert "set up here before" in page.content.decode()
+        assert [(each.email, each.verified) for each in EmailAddress.objects.all()] == [
+            ("ada@herald.example", True)
+        ]
+        assert SocialAccount.objects.get().uid != "mallory"
+        assert key_selectors.is_expired(KeySecret.objects.get())
+        assert AuditEvent.objects.filter(event="key.values_ended", key=None, subject=str(key)).exists()
+        squatted.refresh_from_db()
+        assert not squatted.has_usable_password()
+
+    def test_sessions_from_before_end(self, client, provider, squatted):
+        other = Client()
+        other.force_login(squatted)
+        sign_in(client)
+        assert is_signed_in(client)
+        assert not is_signed_in(other)
+
+    def test_whose_address_is_confirmed_keeps_everything(self, client, provider, make_user, make_key):
+        ada = make_user("ada@herald.example")
+        EmailAddress.objects.create(user=ada, email=ada.email, verified=True, primary=True)
+        EmailAddress.objects.create(user=ada, email="ada@home.example", verified=True, primary=False)
+        make_key(principal_for(ada, ada.organisations.get().slug))
+        page = sign_in(client)
+        assert "set up here before" not in page.content.decode()
+        assert ada.emailaddress_set.count() == 2
+        assert not key_selectors.is_expired(KeySecret.objects.get())
