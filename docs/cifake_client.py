@@ -91,10 +91,8 @@ class Upload:
     def head(self) -> bytes:
         parts = [self._part(f'name="{name}"') + f"\r\n{value}\r\n" for name, value in self.fields.items()]
         safe = self.path.name.replace('"', "%22").replace("\r", "%0D").replace("\n", "%0A")
-        file = (
-            self._part(f'name="file"; filename="{safe}"') + "Content-Type: application/octet-stream\r\n\r\n"
-        )
-        return ("".join(parts) + file).encode()
+        file = self._part(f'name="file"; filename="{safe}"')
+        return ("".join(parts) + file + "Content-Type: application/octet-stream\r\n\r\n").encode()
 
     def _part(self, disposition: str) -> str:
         return f"--{self.boundary}\r\nContent-Disposition: form-data; {disposition}\r\n"
@@ -113,6 +111,9 @@ class Upload:
             while chunk := file.read(1 << 16):
                 yield chunk
         yield self.tail()
+
+
+Body = Upload | Mapping[str, Any] | None
 
 
 class _NoRedirects(urllib.request.HTTPRedirectHandler):
@@ -134,8 +135,6 @@ class Client:
 
     def __post_init__(self) -> None:
         self._opener = urllib.request.build_opener(_NoRedirects)
-
-    # --- Detections ----------------------------------------------------------------------
 
     def check(self, file: str | Path, *, patience: float = 300, **options: Any) -> Detection:
         """Sends an image and waits for its result.
@@ -161,16 +160,15 @@ class Client:
         key = idempotency_key or str(uuid.uuid4())
         # The same boundary at every try: the same key must come with the same body.
         upload = Upload(Path(file), fields, boundary=hashlib.sha256(key.encode()).hexdigest())
-        return self.request(
-            "POST", "detections/", {"wait": wait, "until": "done"}, upload, {"Idempotency-Key": key}
-        ).json()
+        return self._submit(upload, wait, key)
 
     def submit_url(self, url: str, *, wait: int = SERVER_WAIT, **fields: Any) -> Detection:
         """Has the server fetch the image; ``fields``: reference, metadata."""
-        key = {"Idempotency-Key": str(uuid.uuid4())}
-        return self.request(
-            "POST", "detections/", {"wait": wait, "until": "done"}, {"url": url, **fields}, key
-        ).json()
+        return self._submit({"url": url, **fields}, wait, str(uuid.uuid4()))
+
+    def _submit(self, body: Body, wait: int, key: str) -> Detection:
+        query = {"wait": wait, "until": "done"}
+        return self.request("POST", "detections/", query, body, {"Idempotency-Key": key}).json()
 
     def wait_for(self, detection: Detection, patience: float = 300) -> Detection:
         """Asks for a detection until it is done or failed; an unchanged one costs no more than a 304."""
@@ -180,9 +178,8 @@ class Client:
                 raise TimeoutError(f"{detection['id']} is still {detection['status']} after {patience:g} s.")
             self.pause(pause)
             pause = min(pause * 1.5, 5.0)
-            answer = self.request(
-                "GET", f"detections/{detection['id']}/", headers=_given(**{"If-None-Match": etag})
-            )
+            known = _given(**{"If-None-Match": etag})
+            answer = self.request("GET", f"detections/{detection['id']}/", headers=known)
             etag = answer.headers.get("ETag", etag)
             detection = answer.json() if answer.status == 200 else detection
         return detection
@@ -208,14 +205,12 @@ class Client:
             # The query alone: the key is sent nowhere but to our own server.
             query = dict(urllib.parse.parse_qsl(urllib.parse.urlsplit(page["next"]).query))
 
-    # --- Any request ---------------------------------------------------------------------
-
     def request(
         self,
         method: str,
         path: str,
         query: Mapping[str, Any] | None = None,
-        body: Upload | Mapping[str, Any] | None = None,
+        body: Body = None,
         headers: Mapping[str, str] | None = None,
     ) -> Answer:
         """One call of the API, ``path`` below /api/v1/, tried again where that is safe."""
@@ -241,9 +236,7 @@ class Client:
             self.pause(_backoff(attempt) if told is None else told)
         raise AssertionError("unreachable")
 
-    def _send(
-        self, method: str, url: str, body: Upload | Mapping[str, Any] | None, headers: Mapping[str, str]
-    ) -> Answer:
+    def _send(self, method: str, url: str, body: Body, headers: Mapping[str, str]) -> Answer:
         own = {"Authorization": f"Bearer {self.key}", "Accept": "application/json", **headers}
         data: Any = None
         if isinstance(body, Upload):
@@ -315,11 +308,8 @@ def _given(**values: str) -> dict[str, str]:
     return {name: value for name, value in values.items() if value}
 
 
-# --- As a program ----------------------------------------------------------------------------
-
-
 def main(arguments: list[str] | None = None) -> int:
-    """0: all were checked; 1: some could not be; the reasons are on standard error."""
+    """The program. 0: all were checked; 1: some could not be; the reasons are on standard error."""
     options = _parser().parse_args(arguments)
     if not options.key:
         print("Set CIFAKE_KEY to an API key of your organisation.", file=sys.stderr)
