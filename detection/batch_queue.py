@@ -12,7 +12,7 @@ from uuid import UUID
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Exists, F, OuterRef, Q, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils import timezone
 
 from detection import stored
@@ -34,14 +34,15 @@ def claim(after: UUID | None = None, now: datetime | None = None) -> BatchEntry 
     if (batch := _next_batch(after, now)) is None:  # an idle worker never takes a write lock
         return None
     with transaction.atomic():
+        # The batch before its entries, as who cancels it does: the other way each could wait for the other.
+        Batch.objects.filter(pk=batch, state=Batch.State.QUEUED).update(state=Batch.State.RUNNING)
         rows = _due(now).filter(batch=batch).select_for_update(skip_locked=True, of=("self",))
         entry = rows.select_related("batch__organisation").order_by("number").first()
-        if entry is None:
+        if entry is None:  # another worker has it
             return None
         entry.state, entry.token, entry.attempts = State.RUNNING, uuid.uuid4(), entry.attempts + 1
         entry.lease_until = now + timedelta(seconds=settings.LEASE_SECONDS + settings.REMOTE_SECONDS)
         entry.save(update_fields=["state", "token", "attempts", "lease_until"])
-        Batch.objects.filter(pk=batch, state=Batch.State.QUEUED).update(state=Batch.State.RUNNING)
     return entry
 
 
@@ -69,11 +70,6 @@ def put_off(entry: BatchEntry, code: str, detail: str) -> None:
     due = timezone.now() + timedelta(seconds=first * 2 ** (entry.attempts - 1))
     reason = {"error_code": code[:60], "error_detail": detail}
     _held(entry).update(state=State.QUEUED, due_at=due, **_FREE, **reason)
-
-
-def give_back(entry: BatchEntry) -> None:
-    """As on a clean stop: the attempt does not count."""
-    _held(entry).update(state=State.QUEUED, attempts=F("attempts") - 1, **_FREE)
 
 
 def bury(now: datetime | None = None) -> int:

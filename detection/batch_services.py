@@ -18,6 +18,7 @@ from django.utils import timezone
 from accounts import access, usage
 from accounts.access import Principal
 from accounts.errors import Refused
+from accounts.models import Organisation
 from accounts.signals import happened
 from detection import archives, push, stored
 from detection.archives import ArchiveRefused
@@ -49,7 +50,7 @@ def create_batch(
         PermissionDenied: the principal may not submit.
     """
     access.require(principal, access.WRITE)
-    _require_turn(principal)
+    _require_turn(principal)  # before gigabytes are looked through, and once more below
     entries = _of_urls(urls) if archive is None else _of_archive(archive)
     usage.require_room(principal, len(entries))
     batch = Batch(
@@ -63,6 +64,9 @@ def create_batch(
         if archive is not None:
             files.add(batch.archive, archive)
         with transaction.atomic():
+            # NO KEY: rows that only refer to the organisation, such as detections, do not wait.
+            Organisation.objects.select_for_update(no_key=True).get(pk=principal.organisation.pk)
+            _require_turn(principal)
             _insert(batch, entries)
             also(batch)
             _tell("batch.made", batch, principal)

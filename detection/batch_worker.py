@@ -10,16 +10,16 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
+import time
 from functools import partial
 from uuid import UUID
 
 from django.conf import settings
 from django.db import connection
-from django.db.models import Q
 from django.http import Http404
 
-from accounts.access import WRITE, MfaRequired, Principal, principal_for, principal_of_key
-from accounts.models import KeySecret
+from accounts.access import ALLOWED, SCOPES, WRITE, MfaRequired, Principal, principal_for, principal_of_key
+from accounts.key_selectors import is_closed, with_maker
 from accounts.usage import QuotaExceeded
 from detection import archives, batch_queue, batch_services, remote, services
 from detection.archives import ArchiveRefused, Place
@@ -75,10 +75,14 @@ class BatchWorker:
     def work(self) -> None:
         """One thread's work, until ``stop``."""
         last: UUID | None = None
+        due = time.monotonic() + POLL_SECONDS
         while not self._stopping.is_set():
             self._wake.clear()  # before looking: what comes from here on wakes us again
             try:
                 entry = take(last)
+                if time.monotonic() >= due:  # one batch at work for hours keeps no other from its end
+                    look_after()
+                    due = time.monotonic() + POLL_SECONDS
             except Exception:
                 logger.exception("The batches cannot be read.")
                 connection.close()
@@ -94,8 +98,7 @@ def take(after: UUID | None = None) -> BatchEntry | None:
     """Works one entry, of the batch whose turn it is after ``after``; None if there was none to work."""
     entry = batch_queue.claim(after) if _has_room() else None
     if entry is None:
-        batch_queue.bury()
-        batch_queue.finish()
+        look_after()
         return None
     try:
         _work(entry)
@@ -103,6 +106,12 @@ def take(after: UUID | None = None) -> BatchEntry | None:
         logger.exception("An image of batch %s could not be taken in.", entry.batch_id)
         batch_queue.put_off(entry, "fault", FAULT)
     return entry
+
+
+def look_after() -> None:
+    """Ends what nobody else will: entries of workers that died, batches of which all is known."""
+    batch_queue.bury()
+    batch_queue.finish()
 
 
 def _has_room() -> bool:
@@ -164,11 +173,12 @@ def _of_key(batch: Batch) -> Principal:
     assert key is not None
     if key.revoked_at is not None:
         raise NoLonger(f"The API key “{key}” was revoked. The rest of its batch was cancelled.")
-    still = Q(made_by=None) | Q(
-        made_by__is_active=True, made_by__memberships__organisation=batch.organisation_id
-    )
-    if not KeySecret.objects.filter(still, key=key).exists():
+    open_ones = [each for each in with_maker().filter(key=key) if not is_closed(each)]
+    if not open_ones:
         raise NoLonger(f"Who made the value of the API key “{key}” has left. The rest was cancelled.")
+    # As where a request comes in: a value can do no more than the person who saw it may do today.
+    if not any(WRITE in (ALLOWED[each.maker_role] if each.made_by_id else SCOPES) for each in open_ones):
+        raise NoLonger(f"Who made the value of the API key “{key}” may not check images any more.")
     return principal_of_key(key)
 
 

@@ -18,7 +18,7 @@ from detection import batch_queue, batch_selectors, batch_worker, queue, remote
 from detection.batch_queue import LeaseLost
 from detection.models import Batch, BatchEntry, Detection
 from detection.remote_errors import RemoteFailed, RemoteRefused
-from tests.detection.batching import states, work_all
+from tests.detection.batching import examine_all, states, work_all
 from tests.detection.conftest import finish, running_consumer
 from tests.hostile import png
 from tests.servers import eventually
@@ -59,6 +59,21 @@ class TestWhoSent:
         revoke(principal=principal, pk=key.pk)
         assert "importer" in self.reason(batch)
         assert "revoked" in batch.error
+
+    def test_a_key_whose_maker_became_an_auditor(self, order, make_principal):
+        admin = make_principal("admin")
+        key, _ = make(principal=admin, name="importer", scopes=[WRITE])
+        batch = order(principal=principal_of_key(key))
+        Membership.objects.filter(user=admin.user, organisation=admin.organisation).update(role="auditor")
+        assert "may not check images any more" in self.reason(batch)
+        assert "importer" in batch.error
+
+    def test_a_key_whose_maker_has_left(self, order, make_principal):
+        admin = make_principal("admin")
+        key, _ = make(principal=admin, name="importer", scopes=[WRITE])
+        batch = order(principal=principal_of_key(key))
+        Membership.objects.filter(user=admin.user, organisation=admin.organisation).delete()
+        assert "has left" in self.reason(batch)
 
     def test_a_key_is_named_in_the_record_and_its_quota_counts(self, order, principal):
         key, _ = make(principal=principal, name="importer", scopes=[WRITE], per_month=4)
@@ -188,6 +203,25 @@ class TestTogether:
         assert set(states(batch)) == {"accepted"}
         assert Detection.objects.filter(verdict="fake").count() == 100
         assert batch_selectors.progress(batch).percent == 100
+
+    def test_a_batch_ends_while_another_one_keeps_the_workers_busy(self, order, monkeypatch):
+        """Ten thousand addresses of slow servers may take hours; the others' ends are told meanwhile."""
+        monkeypatch.setattr(batch_worker, "POLL_SECONDS", 0)
+        small = order(1)
+        work_all()
+        examine_all()
+        order(urls=[f"https://a.example/{number}" for number in range(3)])
+        worker, seen = batch_worker.BatchWorker(1), []
+
+        def fetch(url):
+            seen.append(Batch.objects.get(pk=small.pk).state)
+            if len(seen) == 3:
+                worker.stop()
+            return png(), "cat.png"
+
+        monkeypatch.setattr(remote, "fetch_image", fetch)
+        worker.work()
+        assert seen == ["running", "done", "done"]
 
     def test_workers_share_without_taking_anything_twice(self, order):
         batch = order(40)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 
 import pytest
 from django.core.exceptions import PermissionDenied
 from django.core.files.base import ContentFile
+from django.db import connection
 from django.http import Http404
 
 from accounts.errors import Refused
@@ -84,6 +86,33 @@ class TestMaking:
         with pytest.raises(Refused) as refused:
             order()
         assert refused.value.code == "too_many_batches"
+
+    @pytest.mark.django_db(transaction=True)
+    def test_so_are_those_that_come_at_once(self, order, monkeypatch, settings):
+        monkeypatch.setattr(batch_services, "MOST_OPEN", 2)
+        together, refused = threading.Barrier(6), []
+        real = batch_services._of_archive
+
+        def looked(file):  # all have been let in to the point where their zips are looked through
+            together.wait()
+            return real(file)
+
+        def act() -> None:
+            try:
+                order(1)
+            except Refused as error:
+                refused.append(error.code)
+            finally:
+                connection.close()
+
+        monkeypatch.setattr(batch_services, "_of_archive", looked)
+        threads = [threading.Thread(target=act) for _ in range(6)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(60)
+        assert refused == ["too_many_batches"] * 4
+        assert (Batch.objects.count(), len(stored(settings))) == (2, 2)
 
     def test_only_who_may_submit(self, order, make_principal):
         with pytest.raises(PermissionDenied):
