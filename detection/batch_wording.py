@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from typing import Any
 
+from detection import wording
 from detection.batch_selectors import Progress
 from detection.batch_services import OPEN
 from detection.models import Batch
 
+# The words in a batch's badge, and its tone.
 WORDS = {
-    Batch.State.QUEUED: ("waiting", ""),
-    Batch.State.RUNNING: ("at work", "accent"),
-    Batch.State.DONE: ("done", "success"),
-    Batch.State.CANCELLED: ("cancelled", ""),
-    Batch.State.FAILED: ("failed", "danger"),
+    Batch.State.QUEUED: ("Waiting", "waiting"),
+    Batch.State.RUNNING: ("At work", "accent"),
+    Batch.State.DONE: ("Done", "real"),
+    Batch.State.CANCELLED: ("Cancelled", "waiting"),
+    Batch.State.FAILED: ("Failed", "failed"),
 }
-VERDICTS = {"fake": "Made by AI", "real": "Real", "uncertain": "Uncertain", "none": "Not examined"}
+VERDICTS = {**wording.VERDICT_WORDS, "none": wording.FAILED_WORDS}
 
 
 def of_batch(batch: Batch, progress: Progress) -> dict[str, Any]:

@@ -27,6 +27,8 @@ SENTENCES = {
     "key.changed": "changed the API key {subject}",
     "key.rotated": "made a new value for the API key {subject}",
     "key.revoked": "revoked the API key {subject}",
+    "key.values_ended": "ended the values of the API key {subject}: whoever saw them may be another "
+    "person than the one who signs in now",
     "webhook.made": "made a webhook to {url}",
     "webhook.changed": "changed the webhook to {url}",
     "webhook.deleted": "deleted the webhook to {url}",

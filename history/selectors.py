@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from uuid import UUID
 
 from django.core.paginator import Page, Paginator
 from django.db.models import Count, QuerySet
@@ -25,6 +26,7 @@ class Filters:
 
     verdict: str = ""
     search: str = ""
+    batch: UUID | None = None
     until: datetime | None = None
     page: str = "1"
 
@@ -42,6 +44,7 @@ def filters(asked: dict[str, str]) -> Filters:
     return Filters(
         verdict=verdict if verdict in VERDICTS else "",
         search=asked.get("q", "").replace("\0", "").strip()[:LONGEST_SEARCH],
+        batch=_uuid(asked.get("batch", "")),
         until=_moment(asked.get("until", "")),
         page=asked.get("page", "1"),
     )
@@ -51,6 +54,7 @@ def find(principal: Principal, asked: Filters) -> Found:
     """One page of the record, newest first, in four queries whatever its length."""
     until = asked.until or now()
     everything = selectors.history(principal, search=asked.search).filter(created_at__lte=until)
+    everything = everything.filter(batch=asked.batch) if asked.batch else everything
     counts = _counts(everything)
     rows = everything.filter(verdict=asked.verdict) if asked.verdict else everything
     paginator = Paginator(rows, PER_PAGE)
@@ -62,6 +66,13 @@ def find(principal: Principal, asked: Filters) -> Found:
 def _counts(rows: QuerySet[Detection]) -> dict[str, int]:
     by_verdict = dict(rows.order_by().values_list("verdict").annotate(Count("pk")))
     return {**by_verdict, "": sum(by_verdict.values())}
+
+
+def _uuid(text: str) -> UUID | None:
+    try:
+        return UUID(text)
+    except ValueError:
+        return None
 
 
 def _moment(text: str) -> datetime | None:

@@ -9,6 +9,7 @@ from django.views.decorators.http import require_safe
 
 from accounts.access import DELETE, Principal
 from accounts.requests import for_members
+from detection import batch_selectors
 from detection.selectors import state
 from detection.wording import VERDICT_WORDS
 from history import activity as happenings
@@ -21,7 +22,7 @@ TABS = {"": "All", **VERDICT_WORDS}
 @never_cache
 @for_members
 def history(request: HttpRequest, principal: Principal) -> HttpResponse:
-    """The organisation's detections, newest first."""
+    """The organisation's detections, newest first; all, or those of one batch."""
     asked = selectors.filters(request.GET.dict())
     found = selectors.find(principal, asked)
     tabs = [
@@ -31,6 +32,7 @@ def history(request: HttpRequest, principal: Principal) -> HttpResponse:
     states = [state(detection) for detection in found.page]
     context = {
         "asked": asked,
+        "batch": batch_selectors.batch(principal, asked.batch) if asked.batch else None,
         "page": found.page,
         "pages": found.page.paginator.get_elided_page_range(found.page.number, on_each_side=1, on_ends=1),
         "until": found.until.isoformat(),
