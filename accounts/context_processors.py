@@ -16,7 +16,7 @@ from accounts.selectors import memberships_of
 
 
 def organisation(request: HttpRequest) -> dict[str, Any]:
-    """``organisation`` (that of the URL, else the first joined, else None), ``memberships``, ``offers``.
+    """``organisation`` (that of the URL, else one's only one, else None), ``memberships``, ``offers``.
 
     All lazy, the first two from one query: a page that shows none of them pays nothing. ``offers``
     are organisations that one may join. ``rights``: what one may do in this one, as in
@@ -40,7 +40,9 @@ def _current(request: HttpRequest, memberships: list[Membership]) -> Organisatio
     match = request.resolver_match
     slug = match.kwargs.get("organisation") if match else None
     by_slug = {m.organisation.slug: m.organisation for m in memberships}
-    return by_slug.get(slug or "") or next(iter(by_slug.values()), None)
+    # A page of no organisation puts nobody into one of several: what they press next would act there.
+    only = next(iter(by_slug.values())) if len(by_slug) == 1 else None
+    return by_slug.get(slug or "") or only
 
 
 def _rights(organisation: Organisation | None, memberships: list[Membership]) -> dict[str, bool]:
