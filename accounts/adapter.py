@@ -9,11 +9,13 @@ from allauth.mfa.adapter import DefaultMFAAdapter
 from allauth.mfa.models import Authenticator
 from allauth.socialaccount.adapter import DefaultSocialAccountAdapter
 from allauth.socialaccount.models import SocialLogin
+from allauth.socialaccount.providers.base import AuthProcess
+from django.contrib import messages
 from django.db import transaction
 from django.forms import BaseForm
 from django.http import HttpRequest
 
-from accounts import sign_up
+from accounts import sign_up, sso_accounts
 from accounts.models import User
 
 
@@ -34,13 +36,40 @@ class AccountAdapter(DefaultAccountAdapter):
 
 
 class SocialAccountAdapter(DefaultSocialAccountAdapter):
-    """Single sign-on: what the provider calls somebody is the name that colleagues see."""
+    """Single sign-on: whose account an address opens; what the provider calls somebody is their name here."""
+
+    def authenticate_by_email(self, sociallogin: SocialLogin) -> tuple[User, str] | None:
+        for email in _vouched_for(sociallogin):
+            if not self.can_authenticate_by_email(sociallogin, email):
+                continue
+            if user := sso_accounts.owner_of(email):
+                return user, email
+        return None
+
+    def pre_social_login(self, request: HttpRequest, sociallogin: SocialLogin) -> None:
+        """Before anybody is let in: what was claimed without proof falls to whom the provider vouches for."""
+        if sociallogin.state.get("process") == AuthProcess.CONNECT:
+            return
+        emails = _vouched_for(sociallogin)
+        for email in emails:
+            sso_accounts.drop_claims(email)
+        user, known = sociallogin.user, sociallogin.account.pk is not None
+        if known or user is None or user.pk is None:
+            return
+        own = [email for email in emails if sso_accounts.owner_of(email) == user]
+        if not any(sso_accounts.has_confirmed(user, email) for email in own):
+            sso_accounts.hand_over(user, own[0])
+            messages.warning(request, sso_accounts.WARNING)
 
     def populate_user(self, request: HttpRequest, sociallogin: SocialLogin, data: dict[str, Any]) -> User:
         user = super().populate_user(request, sociallogin, data)
         longest = User._meta.get_field("name").max_length
         user.name = str(data.get("name") or "").strip()[:longest]
         return user
+
+
+def _vouched_for(sociallogin: SocialLogin) -> list[str]:
+    return [each.email for each in sociallogin.email_addresses if each.verified]
 
 
 class MFAAdapter(DefaultMFAAdapter):
