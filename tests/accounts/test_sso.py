@@ -246,7 +246,7 @@ class TestWhoWasThereFirst:
         assert SocialAccount.objects.get().user == ada
 
     def test_no_other_way_into_it_is_left(self, client, provider, squatted, make_key):
-        key, value = make_key(principal_for(squatted, squatted.organisations.get().slug))
+        key, _ = make_key(principal_for(squatted, squatted.organisations.get().slug))
         page = sign_in(client)
         assert "set up here before" in page.content.decode()
         assert [(each.email, each.verified) for each in EmailAddress.objects.all()] == [
