@@ -1,13 +1,20 @@
-"""Removes files that no row names: what is left when a process is killed between a file and its row."""
+"""Removes files that no row names: what is left when a process is killed between a file and its row.
+
+Of an upload that was being received there is no row either: those lie beside the store, under names
+of ``tempfile``.
+"""
 
 from __future__ import annotations
 
 import logging
 import re
+import time
 from collections.abc import Callable
 from datetime import timedelta
+from pathlib import Path
 
 from django.apps import apps
+from django.conf import settings
 from django.core.files.storage import default_storage
 from django.db.models import FileField
 from django.utils import timezone
@@ -18,18 +25,21 @@ logger = logging.getLogger(__name__)
 
 GRACE = timedelta(days=1)  # rows follow their files within seconds; a day forgives all clocks
 OURS = re.compile(r"[0-9a-f]{2}/[0-9a-f]{32}")  # see accounts.models.random_path
+UPLOADS = "tmp*"  # Django's, see FILE_UPLOAD_TEMP_DIR
+IDLE = timedelta(hours=1)  # an upload is written to all the time, and moved or deleted seconds later
 DIGITS = "0123456789abcdef"
 
 
 def sweep(stopped: Callable[[], bool] = lambda: False) -> int:
-    """Gives the number of files removed. Any number of processes may sweep at once.
+    """Gives the number of stored files removed. Any number of processes may sweep at once.
 
-    Answers that are kept for a day, for requests that come again, go first.
+    Answers that are kept for a day, for requests that come again, go first; then unfinished uploads.
 
     Lists the whole store and reads the rows' file names, a sixteenth of both at a time. Whether
     a file is old is asked of those alone that have no row.
     """
     idempotency.forget_old()
+    _sweep_uploads()
     total, strays = 0, list[str]()
     for digit in DIGITS:
         if stopped():
@@ -42,6 +52,17 @@ def sweep(stopped: Callable[[], bool] = lambda: False) -> int:
         logger.error("%d of %d stored files are in no record of this database: all stay.", len(strays), total)
         return 0
     return _remove(strays, stopped)
+
+
+def _sweep_uploads() -> None:
+    oldest = time.time() - IDLE.total_seconds()
+    for path in Path(settings.FILE_UPLOAD_TEMP_DIR).glob(UPLOADS):
+        try:
+            if path.is_file() and path.stat().st_mtime < oldest:
+                path.unlink()
+                logger.info("An unfinished upload was removed.")
+        except FileNotFoundError:  # by its own request or another sweep
+            continue
 
 
 def _remove(names: list[str], stopped: Callable[[], bool]) -> int:

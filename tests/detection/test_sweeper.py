@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from django.core.files.uploadedfile import TemporaryUploadedFile
 
 from detection import sweeper
 from detection.models import Detection
@@ -93,6 +94,21 @@ def test_another_sweep_at_the_same_time_is_no_trouble(site, monkeypatch):
     monkeypatch.setattr(sweeper, "_stored", listed)
     assert sweeper.sweep() <= 1
     assert not strays[0].exists()
+
+
+def test_what_a_killed_process_had_received_goes_and_what_is_being_received_stays(settings, tmp_path):
+    settings.FILE_UPLOAD_TEMP_DIR = tmp_path
+    uploads = [TemporaryUploadedFile("pictures.zip", "application/zip", 0, None) for _ in range(2)]
+    killed, young = (Path(each.temporary_file_path()) for each in uploads)
+    (tmp_path / "notes of somebody else").write_bytes(b"")
+    (tmp_path / "tmpfolder").mkdir()
+    for path in tmp_path.iterdir():
+        if path != young:
+            age(path)
+    kept = {*tmp_path.iterdir()} - {killed}
+    sweeper.sweep()
+    assert {*tmp_path.iterdir()} == kept
+    assert young in kept
 
 
 def test_an_empty_site_and_one_that_stops_sweep_nothing(site, settings):
