@@ -109,6 +109,8 @@ def test_what_a_killed_process_had_received_goes_and_what_is_being_received_stay
     sweeper.sweep()
     assert {*tmp_path.iterdir()} == kept
     assert young in kept
+    for each in uploads:
+        each.close()
 
 
 def test_an_empty_site_and_one_that_stops_sweep_nothing(site, settings):
