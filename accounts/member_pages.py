@@ -118,6 +118,7 @@ def role(request: HttpRequest, principal: Principal, pk: int) -> HttpResponse:
         "form": form,
         "choices": choices,
         "own": _is_own(principal, membership),
+        "must_stay": services.is_last_owner(membership),
     }
     context["may_give"] = principal.may(OWN) and not context["own"] and membership.user.is_active
     return render(request, "accounts/role.html", context, status=422 if form.errors else 200)
@@ -207,6 +208,7 @@ def _ending(
         "refused": refused,
         "keys": selectors.keys_resting_on(membership),
         "invitations": selectors.invitations_resting_on(membership),
+        "must_stay": services.is_last_owner(membership),
     }
     return render(request, template, context, status=422 if refused else 200)
 

@@ -145,12 +145,16 @@ def _require_heir(own: Membership, membership: Membership) -> None:
         raise Refused("suspended", f"The account of {membership.user} is closed. Choose somebody else.")
 
 
-def _spare_last_owner(membership: Membership) -> None:
+def is_last_owner(membership: Membership) -> bool:
     """Owners whose account is closed do not count: nobody could act as them."""
     owners = Membership.objects.filter(
         organisation_id=membership.organisation_id, role=Role.OWNER, user__is_active=True
     )
-    if membership.role == Role.OWNER and not owners.exclude(pk=membership.pk).exists():
+    return membership.role == Role.OWNER and not owners.exclude(pk=membership.pk).exists()
+
+
+def _spare_last_owner(membership: Membership) -> None:
+    if is_last_owner(membership):
         raise Refused("last_owner", LAST_OWNER)
 
 
