@@ -1,14 +1,12 @@
-"""Invitations: who may send which, what a link is worth, and to whom."""
+"""Invitations: who may send which, and how many; sending again and withdrawing."""
 
 from __future__ import annotations
 
-import re
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from threading import Barrier
 
 import pytest
-from allauth.account.models import EmailAddress
 from django.core import mail
 from django.core.exceptions import PermissionDenied
 from django.core.mail.backends.locmem import EmailBackend
@@ -20,11 +18,11 @@ from accounts import invitation_limits, invitations, joining
 from accounts.access import principal_for, principal_of_key
 from accounts.errors import Refused
 from accounts.joining import InvitationClosed
-from accounts.models import ApiKey, Invitation, Membership, Role, User
+from accounts.models import ApiKey, Invitation, Role
+from tests.accounts.acts import ADA
+from tests.accounts.letters import SITE, invite, refused_because, token_in
 
 pytestmark = pytest.mark.django_db
-SITE = "https://cifake.example/"
-ADA = "ada@herald.example"
 
 
 class BrokenBackend(EmailBackend):
@@ -39,32 +37,6 @@ class BrokenBackend(EmailBackend):
 class DownBackend(EmailBackend):
     def open(self):
         raise ConnectionRefusedError
-
-
-def invite(principal, *emails: str, role: Role = Role.MEMBER):
-    return invitations.invite(principal=principal, emails=emails or (ADA,), role=role, site=SITE)
-
-
-def token_in(message) -> str:
-    return re.search(r"https://cifake\.example/invitations/([\w-]+)/", message.body)[1]
-
-
-@pytest.fixture
-def token(principal) -> str:
-    """Of an open invitation of ada@herald.example, to a member's role."""
-    invite(principal)
-    return token_in(mail.outbox[-1])
-
-
-@pytest.fixture
-def ada(make_user) -> User:
-    return make_user(ADA)
-
-
-def refused_because(token: str) -> str:
-    with pytest.raises(InvitationClosed) as closed:
-        joining.find(token)
-    return closed.value.state
 
 
 class TestInviting:
@@ -238,91 +210,6 @@ class TestResendingAndRevoking:
             invitations.resend(principal=principal, pk=pk, site=SITE)
         with pytest.raises(Http404):
             invitations.revoke(principal=principal, pk=pk)
-
-
-class TestAccepting:
-    def test_makes_a_member_once(self, principal, token, ada, make_user):
-        membership = joining.accept(user=ada, token=token)
-        assert (membership.organisation, membership.role) == (principal.organisation, Role.MEMBER)
-        assert refused_because(token) == "used"
-        with pytest.raises(InvitationClosed):
-            joining.accept(user=make_user(), token=token, as_other=True)
-        assert principal.organisation.memberships.count() == 2
-
-    def test_confirms_the_address_on_the_account_that_has_it(self, token, ada):
-        EmailAddress.objects.create(user=ada, email=ADA, primary=True, verified=False)
-        joining.accept(user=ada, token=token)
-        assert EmailAddress.objects.get(user=ada).verified
-
-    def test_a_second_address_of_ones_own_will_do(self, token, make_user):
-        user = make_user("private@x.org")
-        EmailAddress.objects.create(user=user, email=ADA)
-        assert joining.accept(user=user, token=token)
-        assert EmailAddress.objects.get(user=user).verified
-
-    def test_what_another_account_has_confirmed_stays_theirs(self, token, ada, make_user):
-        EmailAddress.objects.create(user=ada, email=ADA, verified=True)
-        user = make_user("private@x.org")
-        EmailAddress.objects.create(user=user, email=ADA)
-        joining.accept(user=user, token=token)
-        assert not EmailAddress.objects.get(user=user).verified
-
-    def test_under_another_address_only_knowingly_and_without_getting_the_address(self, token, make_user):
-        user = make_user("private@x.org")
-        with pytest.raises(Refused, match=r"You are signed in as private@x\.org"):
-            joining.accept(user=user, token=token)
-        assert joining.find(token)
-        assert joining.accept(user=user, token=token, as_other=True)
-        assert not EmailAddress.objects.filter(user=user, email=ADA).exists()
-
-    def test_who_is_a_member_already_keeps_the_role(self, principal, make_member, make_user):
-        invite(principal, "alias@x.org", role=Role.AUDITOR)
-        user = make_member(principal.organisation, "admin")
-        joining.accept(user=user, token=token_in(mail.outbox[-1]), as_other=True)
-        assert principal.organisation.memberships.get(user=user).role == Role.ADMIN
-
-    @pytest.mark.parametrize("token", ["", "x", "x" * 43, "\0", "é" * 1000])
-    def test_a_made_up_link_opens_nothing(self, ada, token):
-        assert refused_because(token) == "unknown"
-        with pytest.raises(InvitationClosed):
-            joining.accept(user=ada, token=token)
-
-    def test_nor_does_the_hash_that_is_kept(self, token):
-        assert refused_because(Invitation.objects.get().token_hash) == "unknown"
-
-    def test_the_last_second_counts(self, token, ada, monkeypatch):
-        expires = Invitation.objects.get().expires_at
-        monkeypatch.setattr(joining.timezone, "now", lambda: expires)
-        assert refused_because(token) == "expired"
-        monkeypatch.setattr(joining.timezone, "now", lambda: expires - timedelta(milliseconds=1))
-        assert joining.accept(user=ada, token=token)
-
-    def test_declining_ends_it(self, token, ada):
-        joining.decline(token=token)
-        assert refused_because(token) == "withdrawn"
-        with pytest.raises(InvitationClosed):
-            joining.decline(token=token)
-
-
-@pytest.mark.django_db(transaction=True)
-@pytest.mark.parametrize("same", [True, False])
-def test_two_who_accept_at_once_make_one_membership(principal, token, make_user, same):
-    people = [make_user(ADA)] * 2 if same else [make_user(), make_user()]
-    start = Barrier(2)
-
-    def go(user: User) -> str:
-        start.wait()
-        try:
-            joining.accept(user=user, token=token, as_other=True)
-        except InvitationClosed as closed:
-            return closed.state
-        finally:
-            connection.close()
-        return "joined"
-
-    with ThreadPoolExecutor(2) as pool:
-        assert sorted(pool.map(go, people)) == ["joined", "used"]
-    assert Membership.objects.filter(organisation=principal.organisation).count() == 2
 
 
 @pytest.mark.django_db(transaction=True)
