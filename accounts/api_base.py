@@ -52,6 +52,13 @@ class ApiView(APIView):
             body.seek(0)
         return super().initialize_request(request, *args, **kwargs)
 
+    def dispatch(self, request: Any, *args: Any, **kwargs: Any) -> Any:
+        """Uploads go with the view: where the client has hung up, Django leaves them on the disk."""
+        try:
+            return super().dispatch(request, *args, **kwargs)
+        finally:
+            request.close()
+
     def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> Any:
         """No answer is another key's, and none is kept unless its view says how."""
         response = super().finalize_response(request, response, *args, **kwargs)

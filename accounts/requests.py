@@ -50,17 +50,26 @@ def for_members(view: Inner[P]) -> Outer[P]:
         if not request.user.is_authenticated:
             return _sign_in(request)
         try:
-            response = _within(view, request, organisation, *args, **kwargs)
-        except MfaRequired as needed:
-            response = _ask_for_second_factor(request, needed.organisation)
-        except PermissionDenied:
-            if not wants_json(request):
-                raise
-            response = JsonResponse({"detail": NOT_ALLOWED}, status=403)
-        patch_vary_headers(response, ["Accept", "Cookie"])  # type: ignore[arg-type]
-        return response
+            return _answered(view, request, organisation, *args, **kwargs)
+        finally:
+            request.close()  # its uploads: where the client has hung up, Django leaves them on the disk
 
     return inner
+
+
+def _answered(
+    view: Inner[P], request: HttpRequest, slug: str, *args: P.args, **kwargs: P.kwargs
+) -> HttpResponseBase:
+    try:
+        response = _within(view, request, slug, *args, **kwargs)
+    except MfaRequired as needed:
+        response = _ask_for_second_factor(request, needed.organisation)
+    except PermissionDenied:
+        if not wants_json(request):
+            raise
+        response = JsonResponse({"detail": NOT_ALLOWED}, status=403)
+    patch_vary_headers(response, ["Accept", "Cookie"])  # type: ignore[arg-type]
+    return response
 
 
 def _within(
