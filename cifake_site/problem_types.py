@@ -94,8 +94,8 @@ TYPES: dict[str, ProblemType] = {
             "Use a new key for each new request, and the same one only to repeat the same request.",
         ),
         ProblemType(
-            "model-not-active", 422, "This model is not the active one",
-            "Leave “model” out, or ask who runs the site to activate the model.",
+            "no-such-model", 422, "There is no such model here",
+            "Name one of those that GET /api/v1/models/ lists, or leave “model” out for the active one.",
         ),
         ProblemType(
             "rate-limited", 429, "Too many requests",

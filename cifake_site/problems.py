@@ -25,8 +25,7 @@ from accounts.requests import wants_json
 from accounts.usage import QuotaExceeded
 from cifake_site.problem_types import TYPES
 from detection.remote_errors import RemoteFailed, RemoteRefused
-from detection.services import ModelNotActive
-from mlcore.errors import ImageRefused
+from mlcore.errors import ImageRefused, ModelUnavailable
 
 logger = logging.getLogger(__name__)
 
@@ -134,8 +133,8 @@ def _(error: RemoteFailed) -> Problem:
 
 
 @problem_of.register
-def _(error: ModelNotActive) -> Problem:
-    return Problem("model-not-active", str(error))
+def _(error: ModelUnavailable) -> Problem:
+    return Problem("no-such-model", str(error))
 
 
 @problem_of.register

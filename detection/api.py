@@ -156,12 +156,15 @@ class RerunView(ApiView):
         parameters=[SubmitQuery, KEY, LOCATION, RETRY_AFTER],
         request={"application/json": RerunOrder},
         responses=SUBMITTED,
-        examples=[OpenApiExample("By the active model", {}, request_only=True)],
+        examples=[
+            OpenApiExample("By the active model", {}, request_only=True),
+            OpenApiExample("By another one", {"model": "paper_cnn"}, request_only=True),
+        ],
     )
     def post(self, request: Request, pk: UUID) -> Response:
-        """By the model that is active now, as a new detection: the first one stays as it is.
+        """By the active model or the one named, as a new detection: the first one stays as it is.
 
-        One model examines all images of a site. To have another one, activate it, then run again.
+        Another model than the active one is loaded first, which takes some seconds.
         """
         asked = RerunOrder(data=request.data)
         asked.is_valid(raise_exception=True)

@@ -42,6 +42,7 @@ def _particulars(detection: Detection) -> Json:
         "batch": _text(detection.batch_id),
         "key": _text(detection.submitted_key_id),
         "rerun_of": _text(detection.rerun_of_id),
+        "model_asked": detection.model_asked,
         "completed_at": detection.completed_at and detection.completed_at.isoformat(),
     }
 

@@ -39,7 +39,7 @@ def run(batch: Batch, process: ModelProcess) -> Reply:
         ModelProcessDied: the process ended, or was ended for taking too long.
     """
     known = tuple(item for item in batch.items if isinstance(item, Item))
-    work = Work(batch.claim.stage, known)
+    work = Work(batch.claim.stage, known, batch.claim.model)
     reply = process.run(work, settings.STAGE_TIMEOUT_SECONDS) if known else Reply([], 0.0)
     answers = iter(reply.answers)
     return Reply([next(answers) if isinstance(item, Item) else item for item in batch.items], reply.run_ms)

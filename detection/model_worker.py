@@ -13,6 +13,7 @@ import signal
 import sys
 import threading
 import time
+from dataclasses import replace
 from importlib import import_module
 from multiprocessing.connection import Connection
 
@@ -25,6 +26,7 @@ from mlcore.errors import ImageRefused, MlcoreError, ModelUnavailable, ObjectsUn
 logger = logging.getLogger(__name__)
 
 PR_SET_PDEATHSIG = 1
+OTHER_MODELS = 2  # kept loaded: some 50 MB each
 ENVIRONMENT = {
     "TF_CPP_MIN_LOG_LEVEL": "2",
     "TF_NUM_INTRAOP_THREADS": "1",  # see stages.load_verdict; one picture alone is no slower
@@ -36,8 +38,7 @@ ENVIRONMENT = {
 def main(connection: Connection, module: str, lane: str, options: Options) -> None:
     """Loads a lane's stages, then answers Work with Reply until told to stop (None)."""
     _prepare(lane)
-    stages = [stage for stage in import_module(module).STAGES if stage.lane == lane]
-    worker = Worker(stages, options)
+    worker = Worker(import_module(module).STAGES, lane, options)
     loaded = worker.load()
     try:
         connection.send(loaded)
@@ -52,16 +53,20 @@ def main(connection: Connection, module: str, lane: str, options: Options) -> No
 
 
 class Worker:
-    """Holds the loaded stages, and turns whatever goes wrong into an answer."""
+    """Holds the loaded stages, and turns whatever goes wrong into an answer.
 
-    def __init__(self, stages: list[Stage], options: Options) -> None:
+    Beside those of its own model it keeps the stages of a few others, for images that ask for them.
+    """
+
+    def __init__(self, stages: list[Stage], lane: str, options: Options) -> None:
         self.stages = {stage.name: stage for stage in stages}
-        self.options = options
-        self.runs: dict[str, Run] = {}
+        self.lane, self.options = lane, options
+        self.runs: dict[str, dict[str, Run]] = {options.model: {}}  # by model, then by stage
 
     def load(self) -> Ready | Unready:
         for stage in self.stages.values():
-            if stage.on_demand:  # its libraries take memory that most sites never need
+            # What is on demand waits: its libraries take memory that most sites never need.
+            if stage.lane != self.lane or stage.on_demand:
                 continue
             try:
                 self._run_of(stage)
@@ -75,7 +80,7 @@ class Worker:
         start = time.perf_counter()
         try:
             stage = self.stages[work.stage]
-            answers = self._examine(self._run_of(stage), work.items, stage.raw)
+            answers = self._examine(self._run_of(stage, work.model), work.items, stage.raw)
         except Exception as error:
             # The traceback goes to the log, once a batch at most; people get a sentence.
             logger.warning("The stage %s failed: %s", work.stage, error, exc_info=_unforeseen(error))
@@ -91,11 +96,22 @@ class Worker:
         outcomes = iter(run(pictures) if pictures else [])
         return [next(outcomes) if isinstance(each, Picture) else each for each in opened]
 
-    def _run_of(self, stage: Stage) -> Run:
+    def _run_of(self, stage: Stage, model: str = "") -> Run:
         """Loaded once; tried again with every batch where it failed, as weights may arrive."""
-        if stage.name not in self.runs:
-            self.runs[stage.name] = stage.load(self.options)
-        return self.runs[stage.name]
+        name = self.options.model if stage.own_model else model or self.options.model
+        runs = self.runs.get(name, {})
+        if stage.name not in runs:
+            runs[stage.name] = stage.load(replace(self.options, model=name))
+        self.runs.pop(name, None)
+        self.runs[name] = runs  # the last one used comes last
+        self._forget()
+        return runs[stage.name]
+
+    def _forget(self) -> None:
+        """Of the other models those used longest ago, where there are more than a few."""
+        others = [name for name in self.runs if name != self.options.model]
+        for name in others[:-OTHER_MODELS]:
+            del self.runs[name]
 
 
 def _picture(item: Item) -> Picture | Failure:

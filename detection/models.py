@@ -32,6 +32,7 @@ class Detection(models.Model):
     source_url = models.TextField(blank=True)  # where it was fetched from
     # A record is not written over: the same file examined again is a record of its own.
     rerun_of = models.ForeignKey("self", models.SET_NULL, null=True, related_name="reruns")
+    model_asked = models.CharField(max_length=60, blank=True)  # by name; else the one that is active
     name = models.CharField(max_length=255)
     original = models.FileField(upload_to=random_path)
     preview = models.FileField(upload_to=random_path)  # upright, browser-readable, ≤ 1600 px

@@ -8,7 +8,7 @@ from importlib import import_module
 from django.conf import settings
 
 from detection import active
-from detection.stages import Options, Stage
+from detection.stages import EXPLAIN, Options, Stage
 
 
 def stages() -> list[Stage]:
@@ -37,6 +37,21 @@ def label(name: str) -> str:
 def options(model: str = "") -> Options:
     """For a model process that starts now. Reads the database: which model is active lives there."""
     return Options(model or active.name(), settings.DATA_DIR, settings.C2PA_TRUST_DIR)
+
+
+def lane(stage: Stage, model: str) -> str:
+    """Where a stage is run for a detection that asks for ``model``; for the active one where that is "".
+
+    Loading another model takes seconds, for which the lane of verdicts must not stand still.
+    """
+    elsewhere = model and not stage.own_model and model != active.name()
+    return EXPLAIN if elsewhere else stage.lane
+
+
+def runs(lane: str) -> list[Stage]:
+    """The stages that a lane may meet, its own and those for other models, in the order of the list."""
+    other = lane == EXPLAIN
+    return [stage for stage in stages() if stage.lane == lane or (other and not stage.own_model)]
 
 
 def follows(lane: str) -> bool:

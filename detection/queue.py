@@ -36,7 +36,11 @@ class Claim:
 
     token: uuid.UUID
     stage: str
-    runs: tuple[StageRun, ...]  # with their detections
+    runs: tuple[StageRun, ...]  # with their detections, which ask for the same model
+
+    @property
+    def model(self) -> str:
+        return self.runs[0].detection.model_asked
 
     @property
     def changes(self) -> list[Change]:
@@ -166,8 +170,8 @@ def _due(lane: str, now: datetime) -> QuerySet[StageRun]:
 
 def _chosen(lane: str, now: datetime) -> list[StageRun]:
     """Of the lane's first stage, in the order of the list, that has anything due."""
-    for stage in plan.stages():
-        if stage.lane == lane and (rows := _locked(_due(lane, now).filter(stage=stage.name), stage.batch)):
+    for stage in plan.runs(lane):
+        if rows := _locked(_due(lane, now).filter(stage=stage.name), stage.batch):
             return _choose(rows)
     return []
 
@@ -188,7 +192,8 @@ def _choose(rows: list[StageRun]) -> list[StageRun]:
     """The first, and with it those that may share its batch."""
     if rows[0].attempts:
         return rows[:1]
-    return _within_memory([run for run in rows if not run.attempts])
+    model = rows[0].detection.model_asked
+    return _within_memory([run for run in rows if not run.attempts and run.detection.model_asked == model])
 
 
 def _within_memory(runs: Sequence[StageRun]) -> list[StageRun]:

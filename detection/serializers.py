@@ -96,7 +96,7 @@ class UrlOrder(Strict):
 
 
 class RerunOrder(Strict):
-    model = Text(required=False, max_length=60, help_text="Refused if it is not the active model.")
+    model = Text(required=False, max_length=60, help_text="The active one if left out.")
 
 
 class SubmitQuery(serializers.Serializer[Any]):
@@ -169,6 +169,7 @@ class DetectionShape(serializers.Serializer[Any]):
     key = serializers.UUIDField(allow_null=True, help_text="The key that it came by; null for people.")
     submitted_by = serializers.CharField(allow_blank=True)
     rerun_of = serializers.UUIDField(allow_null=True, help_text="The detection whose file this is again.")
+    model_asked = serializers.CharField(allow_blank=True, help_text="Empty: the one that was active.")
     created_at = serializers.DateTimeField()
     completed_at = serializers.DateTimeField(allow_null=True)
     status = serializers.ChoiceField(STATUSES, help_text="“done”: nothing will change any more.")

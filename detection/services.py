@@ -19,10 +19,11 @@ from django.utils import timezone
 from accounts import access, usage
 from accounts.access import Principal
 from accounts.signals import happened
-from detection import active, plan, push, stored
+from detection import plan, push, stored
 from detection.intake import Intake, take_in
 from detection.models import Batch, Detection, IdempotentRequest, StageRun
 from detection.stored import NewFiles
+from mlcore import registry
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,7 @@ class Particulars:
     source_url: str = ""
     batch: Batch | None = None
     rerun_of: Detection | None = None
+    model_asked: str = ""
 
 
 def submit(
@@ -99,20 +101,24 @@ def rerun(
     model: str = "",
     also: Callable[[Detection], None] = lambda detection: None,
 ) -> Detection:
-    """Examines the file of a detection anew, by the model that is active now, as a detection of its own.
+    """Examines the file of a detection anew, by ``model`` or the one that is active, as one of its own.
 
     The first one stays as it is: an answer that somebody has acted on is not written over.
 
     Raises:
         Http404: no such detection, or its file is gone.
-        ModelNotActive: ``model`` names another than the active one.
+        mlcore.errors.ModelUnavailable: there is no such model; the message lists those there are.
     """
     mine = access.scope(principal, Detection.objects.all(), access.WRITE)
     first = get_object_or_404(mine, pk=pk)
-    if model and model != active.name():
-        raise ModelNotActive(model, active.name())
+    if model:
+        registry.folder(model)
     particulars = Particulars(
-        reference=first.reference, metadata=first.metadata, source_url=first.source_url, rerun_of=first
+        reference=first.reference,
+        metadata=first.metadata,
+        source_url=first.source_url,
+        rerun_of=first,
+        model_asked=model,
     )
     try:
         with first.original.open("rb") as file:
@@ -120,13 +126,6 @@ def rerun(
     except FileNotFoundError:
         raise Http404("The file of this detection is gone: it cannot be examined again.") from None
     return submit(principal=principal, data=data, name=first.name, particulars=particulars, also=also)
-
-
-class ModelNotActive(Exception):
-    """All images of a site are examined by one model: a process holds one, and loading takes seconds."""
-
-    def __init__(self, asked: str, current: str) -> None:
-        super().__init__(f"{asked[:60]} is not the active model: {current} is.")
 
 
 def retry(*, principal: Principal, pk: UUID) -> None:
@@ -220,7 +219,8 @@ def settle(ids: Iterable[UUID]) -> datetime | None:
 def _insert(detection: Detection) -> None:
     detection.save(force_insert=True)
     StageRun.objects.bulk_create(
-        StageRun(detection=detection, stage=stage.name, lane=stage.lane) for stage in plan.at_once()
+        StageRun(detection=detection, stage=stage.name, lane=plan.lane(stage, detection.model_asked))
+        for stage in plan.at_once()
     )
     change = push.Change(detection.pk, detection.organisation_id)
     transaction.on_commit(partial(push.queued, [change]), robust=True)

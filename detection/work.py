@@ -16,8 +16,11 @@ FAULT = (
 
 @dataclass(frozen=True)
 class Work:
+    """``model`` is the name of one; "" is the one that the process was started with."""
+
     stage: str
     items: tuple[Item, ...]
+    model: str = ""
 
 
 Answer = Outcome | Skipped | Failure

@@ -13,7 +13,7 @@ from django.utils import timezone
 from accounts.access import DELETE, READ, WRITE
 from accounts.models import Usage
 from detection import services
-from detection.models import Detection
+from detection.models import Detection, StageRun
 from mlcore import registry
 from tests import hostile
 from tests.api.conftest import Api, problem
@@ -273,10 +273,21 @@ class TestActs:
         assert (found["status"], found["facts"]["sha256"]) == ("waiting", first.sha256)
         assert Detection.objects.get(pk=first.pk).verdict == "fake"
 
-    def test_a_rerun_by_a_model_that_is_not_active(self, api, principal):
+    @pytest.mark.parametrize(("model", "lane"), [("paper_cnn", "explain"), (registry.DEFAULT, "fast")])
+    def test_a_rerun_by_another_model_keeps_no_other_image_waiting(self, api, principal, model, lane):
         first = factory.done(principal)
-        problem(api.send(f"detections/{first.pk}/rerun/", {"model": "paper_cnn"}), "model-not-active")
-        assert api.send(f"detections/{first.pk}/rerun/", {"model": registry.DEFAULT}).status_code == 202
+        response = api.send(f"detections/{first.pk}/rerun/", {"model": model})
+        assert (response.status_code, response.json()["model_asked"]) == (202, model)
+        runs = StageRun.objects.filter(detection=response.json()["id"])
+        lanes = dict(runs.values_list("stage", "lane"))
+        assert (lanes["verdict"], lanes["objects"], lanes["provenance"]) == (lane, "slow", "slow")
+
+    @pytest.mark.parametrize("model", ["nonesuch", "../paper_cnn"])
+    def test_a_rerun_by_a_model_that_is_not_there(self, api, principal, model):
+        first = factory.done(principal)
+        told = problem(api.send(f"detections/{first.pk}/rerun/", {"model": model}), "no-such-model")
+        assert "paper_cnn" in told["detail"]
+        assert Detection.objects.count() == 1
 
     def test_explanations(self, api, principal):
         detection = factory.done(principal)

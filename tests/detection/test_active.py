@@ -9,8 +9,11 @@ from pathlib import Path
 import pytest
 from django.core.management import CommandError, call_command
 
-from detection import active, plan
-from detection.models import Activation, StageRun
+from detection import active, plan, queue, services
+from detection.model_worker import Worker
+from detection.models import Activation, Detection, StageRun
+from detection.stages import Item, Options, Outcome, Run, Stage
+from detection.work import Work
 from mlcore import registry
 from mlcore.card import sha256_of
 from mlcore.errors import ModelUnavailable
@@ -24,7 +27,7 @@ REAL = registry.WEIGHTS_DIR
 def weights(tmp_path: Path, monkeypatch) -> Path:
     """Two models: the real one, and "second", the same under another name; and one that is spoilt."""
     folder = tmp_path / "weights"
-    shutil.copytree(REAL / "cifake_resnet", folder / "cifake_resnet")
+    shutil.copytree(REAL / registry.DEFAULT, folder / registry.DEFAULT)
     for name, content in (("second", b"weights"), ("spoilt", b"others")):
         (folder / name).mkdir()
         (folder / name / "model.keras").write_bytes(b"weights")
@@ -46,10 +49,10 @@ def test_the_newest_activation_counts_and_the_settings_until_then(weights, setti
     assert active.name() == plan.options().model == settings.DETECTION_MODEL
     active.activate("second")
     assert active.name() == plan.options().model == "second"
-    active.activate("cifake_resnet")
-    assert active.name() == "cifake_resnet"
+    active.activate(registry.DEFAULT)
+    assert active.name() == registry.DEFAULT
     assert list(Activation.objects.values_list("name", "version")) == [
-        ("cifake_resnet", registry.card("cifake_resnet")["version"]),
+        (registry.DEFAULT, registry.card(registry.DEFAULT)["version"]),
         ("second", "2.0"),
     ]
 
@@ -66,11 +69,11 @@ def test_what_cannot_be_used_is_not_activated(weights, name, words):
 
 @pytest.mark.django_db
 def test_the_command_lists_shows_activates_and_verifies(weights, capsys):
-    assert "* cifake_resnet" in manage(capsys, "list")
+    assert f"* {registry.DEFAULT}" in manage(capsys, "list")
     assert "second 2.0 is the active model" in manage(capsys, "activate", "second")
     listed = manage(capsys, "list")
     assert "* second" in listed
-    assert "  cifake_resnet" in listed
+    assert f"  {registry.DEFAULT}" in listed
     shown = manage(capsys, "show", "second")
     assert "second 2.0 (active)" in shown
     assert "- None known." in shown
@@ -79,7 +82,7 @@ def test_the_command_lists_shows_activates_and_verifies(weights, capsys):
     told = capsys.readouterr()
     assert "second: the weights are those of its card." in told.out
     assert "spoilt: " in told.err
-    assert "cifake_resnet: the weights" in manage(capsys, "verify", "cifake_resnet")
+    assert f"{registry.DEFAULT}: the weights" in manage(capsys, "verify", registry.DEFAULT)
     with pytest.raises(CommandError, match="no model named"):
         call_command("model", "show", "nonesuch")
 
@@ -106,9 +109,9 @@ def test_a_running_consumer_takes_it_up_and_loses_no_job(weights, submit):
         submit("last.png")
         eventually(lambda: len(names()) == 42)
     found = names()
-    assert found[0] == "cifake_resnet"
+    assert found[0] == registry.DEFAULT
     assert found[-1] == "second"
-    assert found == sorted(found)  # never back
+    assert found == sorted(found, key=(registry.DEFAULT, "second").index)  # never back
     assert set(StageRun.objects.filter(stage="verdict").values_list("attempts", flat=True)) == {1}
 
 
@@ -128,6 +131,53 @@ def test_an_idle_consumer_takes_it_up_too_and_other_lanes_stay(weights, submit, 
         )
         assert slow.pid == pids[1]
     assert run_of(detection).result["model"]["name"] == "second"
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.usefixtures("toy", "quick_polls")
+def test_one_image_may_ask_for_another_model(weights, submit, principal):
+    """Its verdict is made beside the fast lane, which goes on with its own model."""
+    with running_consumer("fast", "explain") as consumer:
+        fast, explain = consumer.lanes
+        first = submit()
+        eventually(lambda: fast.ready.is_set() and explain.ready.is_set())
+        pids = fast.pid, explain.pid
+        again = [services.rerun(principal=principal, pk=first.pk, model="second") for _ in range(3)]
+        last = submit("last.png")
+        eventually(lambda: all(run_of(each).state == "done" for each in [*again, last]))
+        assert (fast.pid, explain.pid) == pids
+    made_by = [run_of(each).result["model"]["name"] for each in [first, *again, last]]
+    assert made_by == [registry.DEFAULT, "second", "second", "second", registry.DEFAULT]
+    assert [Detection.objects.get(pk=each.pk).model_name for each in again] == ["second"] * 3
+
+
+@pytest.mark.django_db
+def test_images_that_ask_for_different_models_share_no_batch(weights, submit):
+    first = submit()
+    Detection.objects.filter(pk=submit("other.png").pk).update(model_asked="second")
+    third = submit("third.png")
+    claims = [queue.claim("fast"), queue.claim("fast")]
+    assert [[run.detection.name for run in claim.runs] for claim in claims] == [
+        [first.name, third.name],
+        ["other.png"],
+    ]
+    assert [claim.model for claim in claims] == ["", "second"]
+
+
+def test_a_process_keeps_a_few_other_models_loaded():
+    loaded = []
+
+    def load(options: Options) -> Run:
+        loaded.append(options.model)
+        return lambda items: [Outcome({"model": options.model}) for _ in items]
+
+    worker = Worker([Stage("verdict", "", "fast", 1, load, raw=True)], "fast", Options("own", Path()))
+    worker.load()
+    item = (Item("a.png", b""),)
+    for model in ["a", "b", "a", "c", "a", "", "b"]:  # at "c" it is b that was used longest ago
+        (answer,) = worker.do(Work("verdict", item, model)).answers
+        assert answer.result["model"] == (model or "own")
+    assert loaded == ["own", "a", "b", "c", "b"]
 
 
 def test_lanes_whose_stages_have_models_of_their_own_do_not_follow():

@@ -60,7 +60,7 @@ def test_an_exception_is_an_answer_and_the_process_lives_on(process):
 
 
 def test_the_log_keeps_what_people_are_not_shown_of_an_exception(tmp_path, caplog):
-    worker = Worker(toy_stages.STAGES, Options("toy", tmp_path))
+    worker = Worker(toy_stages.STAGES, "fast", Options("toy", tmp_path))
     assert worker.do(work(RAISE)).answers == [Failure("stage_error", FAULT)]
     assert "told to fail" not in FAULT
     assert "RuntimeError: the toy stage was told to fail" in caplog.text  # with its traceback

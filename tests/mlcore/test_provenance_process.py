@@ -95,7 +95,7 @@ def test_the_stage_answers_in_order_and_one_file_s_trouble_is_its_own(tmp_path, 
         return real(self, data, name)
 
     monkeypatch.setattr(ProvenanceProcess, "examine", examine)
-    worker = Worker([stage], Options("paper_cnn", tmp_path))
+    worker = Worker([stage], SLOW, Options("paper_cnn", tmp_path))
     items = (Item("a.png", prompted()), Item("slow.png", png()), Item("broken.jpg", truncated_jpeg()))
     first, slow, broken = worker.do(Work("provenance", items)).answers
     assert first.result["summary"] == "declared_ai"
