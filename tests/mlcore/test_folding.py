@@ -9,12 +9,24 @@ from mlcore import folding
 from mlcore.models import BUILDERS, FOR_USE
 
 
+PIXELS = np.random.default_rng(0).random((4, 32, 32, 3), np.float32)
+
+
 def _trained(build):
-    """A network whose normalisations have something to say: statistics and scales of all sizes."""
+    """A network whose normalisations have something to say: their statistics are those of PIXELS.
+
+    So pictures still differ at the far end; statistics at random saturate every ReLU6 on the way.
+    """
+    import keras
+
+    keras.utils.set_random_seed(1)
     rng, net = np.random.default_rng(1), build()
-    for layer in net.layers:
-        if type(layer).__name__ == "BatchNormalization":
-            layer.set_weights([rng.uniform(0.5, 1.5, each.shape) for each in layer.get_weights()])
+    norms = [layer for layer in net.layers if type(layer).__name__ == "BatchNormalization"]
+    for layer in norms:
+        layer.momentum = 0.0
+        layer.gamma.assign(rng.uniform(0.5, 1.5, layer.gamma.shape))
+        layer.beta.assign(rng.uniform(-0.5, 0.5, layer.beta.shape))
+    net(PIXELS, training=True)
     return net
 
 
@@ -27,13 +39,13 @@ NETWORKS = [BUILDERS["cifake_resnet"], BUILDERS["efficientnet"], BUILDERS["resne
 
 @pytest.mark.parametrize("build", NETWORKS)
 def test_answers_stay_and_normalisations_go(build):
-    net, pixels = _trained(build), np.random.default_rng(0).random((4, 32, 32, 3), np.float32)
+    net = _trained(build)
     before = net.get_weights()
     fast = folding.folded(net)
     assert _norms(net) > 5
     assert _norms(fast) == 0
-    np.testing.assert_allclose(fast(pixels), net(pixels), rtol=1e-4)
-    assert np.ptp(net(pixels)) > 0
+    np.testing.assert_allclose(fast(PIXELS), net(PIXELS), rtol=1e-3)
+    assert np.ptp(net(PIXELS)) > 0.01
     for old, new in zip(before, net.get_weights(), strict=True):
         np.testing.assert_array_equal(old, new)
 
@@ -48,7 +60,7 @@ def test_what_cannot_be_folded_stays():
     x = layers.BatchNormalization()(x)
     x = layers.BatchNormalization()(layers.Conv2D(4, 3, activation="relu")(x))
     x = layers.BatchNormalization()(layers.Conv2D(4, 3)(x))  # the one that goes
-    net, pixels = Model(inputs, x), np.random.default_rng(0).random((2, 8, 8, 3), np.float32)
+    net, pixels = Model(inputs, x), PIXELS[:2, :8, :8]
     for layer in net.layers:
         if isinstance(layer, layers.BatchNormalization):
             layer.set_weights([np.full(each.shape, 1.7, np.float32) for each in layer.get_weights()])
