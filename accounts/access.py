@@ -14,7 +14,7 @@ from django.core.exceptions import PermissionDenied
 from django.db.models import Model, QuerySet
 from django.http import Http404
 
-from accounts.models import ApiKey, Membership, Organisation, Role, User
+from accounts.models import ApiKey, KeySecret, Membership, Organisation, Role, User
 from accounts.second_factor import has_second_factor
 
 READ, WRITE, DELETE = "detections:read", "detections:write", "detections:delete"
@@ -65,12 +65,16 @@ class MfaRequired(PermissionDenied):
 
 @dataclass(frozen=True)
 class Principal:
-    """Somebody acting within one organisation: a person (``user``), or a program (``key``)."""
+    """Somebody acting within one organisation: a person (``user``), or a program (``key``).
+
+    ``secret`` is the value that a program came in by; None where it goes on without a request.
+    """
 
     user: User | None
     organisation: Organisation
     role: str
     key: ApiKey | None = None
+    secret: KeySecret | None = None
 
     def may(self, permission: str) -> bool:
         if self.key is not None:

@@ -20,8 +20,8 @@ from knox.crypto import hash_token
 from knox.settings import CONSTANTS
 from rest_framework.exceptions import AuthenticationFailed, PermissionDenied
 
-from accounts.access import ALLOWED, Principal, principal_of_key
-from accounts.key_selectors import is_closed, is_expired, with_maker
+from accounts.access import Principal
+from accounts.key_selectors import is_closed, is_expired, program, with_maker
 from accounts.models import ApiKey
 
 USED_EVERY = timedelta(minutes=1)  # how exact "last used" is: not every request has to write
@@ -69,11 +69,7 @@ class KeyAuthentication(TokenAuthentication):
         if secret is None:
             raise AuthenticationFailed(UNKNOWN, "key_unknown")
         _require_open(secret)
-        key = secret.key
-        if secret.made_by_id is not None:
-            # Not saved: a value can do no more than the person who saw it may do today.
-            key.scopes = [each for each in key.scopes if each in ALLOWED[secret.maker_role]]
-        return KeyUser(key), principal_of_key(key)
+        return KeyUser(secret.key), program(secret)
 
 
 def require_address(key: ApiKey, request: HttpRequest) -> None:
@@ -99,7 +95,7 @@ def _find(token: str) -> Any:
     By the readable beginning, then all of the hash in constant time: how long a wrong guess takes tells
     nothing about the rest.
     """
-    rows = with_maker().select_related("key__organisation")
+    rows = with_maker()
     digest = hash_token(token)
     candidates = rows.filter(token_key=token[: CONSTANTS.TOKEN_KEY_LENGTH])
     return next((each for each in candidates if compare_digest(each.digest, digest)), None)

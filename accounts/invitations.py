@@ -18,7 +18,7 @@ from django.core.validators import validate_email
 from django.shortcuts import get_object_or_404
 from django.utils import timezone
 
-from accounts import access, invitation_limits, invitation_mail
+from accounts import access, invitation_limits, invitation_mail, key_selectors
 from accounts.access import MEMBERS_READ, MEMBERS_WRITE, OWN, Principal
 from accounts.errors import Refused
 from accounts.invitation_mail import Letter
@@ -140,7 +140,8 @@ def _renew(invitation: Invitation, principal: Principal, role: str) -> Letter:
     token = secrets.token_urlsafe(TOKEN_BYTES)
     invitation.token_hash = hashed(token)
     invitation.role = role
-    invitation.invited_by = principal.user
+    invitation.invited_by, invitation.by_key = principal.user, principal.key
+    invitation.behind = key_selectors.behind(principal)
     invitation.sent_at = timezone.now()
     invitation.expires_at = invitation.sent_at + VALID
     invitation.save()

@@ -16,7 +16,7 @@ from django.shortcuts import redirect, render
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_safe
 
-from accounts import key_selectors, keys
+from accounts import key_selectors, keys, selectors
 from accounts.access import KEYS_READ, KEYS_WRITE, Principal, require
 from accounts.key_forms import KeyForm, NewKeyForm, RotateForm, ServiceForm, stored
 from accounts.models import ApiKey
@@ -116,7 +116,8 @@ def revoke(request: HttpRequest, principal: Principal, pk: UUID) -> HttpResponse
     require(principal, KEYS_WRITE)
     card = key_selectors.card(principal, pk)
     if request.method != "POST":
-        return render(request, "accounts/keys_revoke.html", {"card": card})
+        context = {"card": card, "invitations": selectors.invitations_of_key(card.key)}
+        return render(request, "accounts/keys_revoke.html", context)
     key = keys.revoke(principal=principal, pk=pk)
     messages.success(request, f"{key} was revoked. Its next request will be refused.")
     return redirect("keys", principal.organisation.slug)

@@ -8,12 +8,13 @@ from typing import Any
 from uuid import UUID
 
 from django.db.models import OuterRef, Prefetch, QuerySet, Subquery, Sum
+from django.http import Http404
 from django.shortcuts import get_object_or_404
 from django.utils import timezone
 
 from accounts import access, usage
 from accounts.access import ALLOWED, KEYS_READ, PERMISSIONS, SCOPES, Principal
-from accounts.models import ApiKey, KeySecret, Membership, Usage
+from accounts.models import ApiKey, KeySecret, Membership, Usage, User
 
 WORKS, EXPIRED, CLOSED, REVOKED = "works", "expired", "closed", "revoked"
 
@@ -38,7 +39,8 @@ def with_maker() -> QuerySet[KeySecret, Any]:
         user=OuterRef("made_by"), user__is_active=True, organisation=OuterRef("key__organisation")
     )
     secrets: QuerySet[KeySecret, Any] = KeySecret.objects.all()
-    return secrets.annotate(maker_role=Subquery(maker.values("role")))
+    rows = secrets.select_related("key__organisation", "made_by")
+    return rows.annotate(maker_role=Subquery(maker.values("role")))
 
 
 def is_closed(secret: Any) -> bool:
@@ -48,6 +50,39 @@ def is_closed(secret: Any) -> bool:
 
 def is_expired(secret: Any) -> bool:
     return secret.expiry is not None and secret.expiry <= timezone.now()
+
+
+def program(secret: Any) -> Principal:
+    """Who comes in by a value of ``with_maker()`` that opens something: the key, in its organisation."""
+    key = secret.key
+    if secret.made_by_id is not None:
+        # Not saved: a value can do no more than the person who saw it may do today.
+        key.scopes = [each for each in key.scopes if each in ALLOWED[secret.maker_role]]
+    return Principal(None, key.organisation, "key", key, secret)
+
+
+def program_now(principal: Principal) -> Principal:
+    """A program as it is now, and not as it was when its request came in.
+
+    Raises:
+        Http404: the key was revoked, or the value opens nothing any more.
+    """
+    if principal.secret is None:
+        get_object_or_404(ApiKey, pk=principal.key and principal.key.pk, revoked_at=None)
+        return principal
+    secret: Any = get_object_or_404(with_maker(), pk=principal.secret.pk, key__revoked_at=None)
+    if is_expired(secret) or is_closed(secret):
+        raise Http404
+    return program(secret)
+
+
+def behind(principal: Principal) -> User | None:
+    """Who sees what the principal is given: for a program, the person who saw the value it came in by."""
+    if principal.key is None:
+        return principal.user
+    newest = principal.key.secrets.order_by("-created").select_related("made_by")
+    secret = principal.secret or newest.first()
+    return secret.made_by if secret else None
 
 
 def cards(principal: Principal) -> list[Card]:

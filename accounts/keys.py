@@ -12,16 +12,16 @@ from typing import Any
 from uuid import UUID
 
 from django.core.exceptions import PermissionDenied, ValidationError
-from django.db import transaction
 from django.db.models import Q
 from django.shortcuts import get_object_or_404
 from django.utils import timezone
 from knox.models import get_digest_token
 from knox.settings import CONSTANTS
 
-from accounts import access, key_rules
+from accounts import access, key_rules, key_selectors
 from accounts.access import PERMISSIONS, Principal
-from accounts.models import ApiKey, KeySecret, User
+from accounts.members import held
+from accounts.models import ApiKey, KeySecret
 from accounts.signals import happened
 
 MOST_KEYS = 200  # of one organisation; revoked ones do not count
@@ -48,9 +48,9 @@ def make(
     fields = key_rules.checked(
         name=name, scopes=scopes, addresses=addresses, per_minute=per_minute, per_month=per_month
     )
-    _require_no_more(principal, fields["scopes"])
     ends = key_rules.expiry(expires_at)
-    with transaction.atomic():
+    with held(principal, access.KEYS_WRITE) as principal:
+        _require_no_more(principal, fields["scopes"])
         _require_room(principal)
         key = ApiKey.objects.create(organisation=principal.organisation, created_by=principal.user, **fields)
         value = _new_value(principal, key, ends)
@@ -68,7 +68,7 @@ def change(*, principal: Principal, pk: UUID, fields: Mapping[str, Any]) -> ApiK
     """
     access.require(principal, access.KEYS_WRITE)
     values = key_rules.checked(**fields)
-    with transaction.atomic():
+    with held(principal, access.KEYS_WRITE) as principal:
         key = _open_key(principal, pk)
         _require_no_more(principal, [*key.scopes, *values.get("scopes", ())])
         changed = {name: value for name, value in values.items() if getattr(key, name) != value}
@@ -96,7 +96,7 @@ def rotate(
     """
     access.require(principal, access.KEYS_WRITE)
     hours, ends = key_rules.overlap(overlap_hours), key_rules.expiry(expires_at)
-    with transaction.atomic():
+    with held(principal, access.KEYS_WRITE) as principal:
         key = _open_key(principal, pk)
         _require_no_more(principal, key.scopes)
         until = timezone.now() + timedelta(hours=hours)
@@ -114,7 +114,7 @@ def revoke(*, principal: Principal, pk: UUID) -> ApiKey:
         Http404: no such key in the organisation.
     """
     access.require(principal, access.KEYS_WRITE)
-    with transaction.atomic():
+    with held(principal, access.KEYS_WRITE) as principal:
         key = _locked(principal, pk)
         if key.revoked_at is None:
             key.revoked_at = timezone.now()
@@ -154,17 +154,9 @@ def _new_value(principal: Principal, key: ApiKey, expiry: datetime | None) -> st
         digest=digest,
         token_key=value[: CONSTANTS.TOKEN_KEY_LENGTH],
         expiry=expiry,
-        made_by=_behind(principal),
+        made_by=key_selectors.behind(principal),
     ).save(force_insert=True)
     return value
-
-
-def _behind(principal: Principal) -> User | None:
-    """Who sees what the principal is given: for a program, the person who saw the program's own value."""
-    if principal.key is None:
-        return principal.user
-    newest = principal.key.secrets.order_by("-created").select_related("made_by").first()
-    return newest.made_by if newest else None
 
 
 def _tell(event: str, principal: Principal, key: ApiKey, details: dict[str, Any]) -> None:

@@ -8,17 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
 
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.shortcuts import get_object_or_404
-from django.utils import timezone
 
-from accounts import access
-from accounts.access import ALLOWED, MEMBERS_WRITE, OWN, Principal
+from accounts import access, key_selectors
+from accounts.access import MEMBERS_WRITE, OWN, Principal
 from accounts.errors import Refused
-from accounts.models import ApiKey, Invitation, Membership, Organisation, Role, User
+from accounts.models import Membership, Organisation, Role, User
 from accounts.signals import happened
 
 LAST_OWNER = "An organisation needs an owner, and this is its last one. Make somebody else an owner first."
@@ -31,7 +29,7 @@ def held(principal: Principal, permission: str | None = None) -> Iterator[Princi
     Gives the principal as it is now: what the caller read before may be out of date.
 
     Raises:
-        Http404: the person is no member any more, or the key was revoked.
+        Http404: the person is no member any more, or the key was revoked, or its value ended.
         PermissionDenied: the principal does not carry the permission (any more).
     """
     if permission:
@@ -117,8 +115,7 @@ def give_ownership(*, principal: Principal, pk: int) -> Membership:
 def _current(principal: Principal) -> Principal:
     if principal.user is not None:
         return access.principal_for(principal.user, principal.organisation.slug)
-    get_object_or_404(ApiKey, pk=principal.key and principal.key.pk, revoked_at=None)
-    return principal  # its scopes may have been narrowed to what its maker may do
+    return key_selectors.program_now(principal)
 
 
 def _get(principal: Principal, pk: int) -> Membership:
@@ -160,24 +157,11 @@ def _spare_last_owner(membership: Membership) -> None:
 
 def _set_role(membership: Membership, role: Role) -> None:
     membership.role = role
-    membership.save(update_fields=["role"])
-    if MEMBERS_WRITE not in ALLOWED[role]:
-        _withdraw_sent_by(membership)
-    elif OWN not in ALLOWED[role]:
-        _withdraw_sent_by(membership, role=Role.OWNER)
+    membership.save(update_fields=["role"])  # accounts.withdrawing hears of it
 
 
 def _end(membership: Membership) -> None:
-    _withdraw_sent_by(membership)
     Membership.objects.get(pk=membership.pk).delete()  # ours keeps its key, to speak of it
-
-
-def _withdraw_sent_by(membership: Membership, **only: Any) -> None:
-    """Who may no longer invite has no way back in, nor others, by a link sent before."""
-    sent = Invitation.objects.filter(
-        organisation_id=membership.organisation_id, invited_by=membership.user, accepted_at=None, **only
-    )
-    sent.filter(revoked_at=None).update(revoked_at=timezone.now())
 
 
 def _tell(principal: Principal, event: str, membership: Membership, **details: str) -> None:

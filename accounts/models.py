@@ -136,6 +136,9 @@ class Invitation(models.Model):
     role = models.CharField(max_length=10, choices=Role, default=Role.MEMBER)
     token_hash = models.CharField(max_length=64, unique=True)  # SHA-256; a resend replaces it
     invited_by = models.ForeignKey(User, models.SET_NULL, null=True, related_name="+")
+    by_key = models.ForeignKey("ApiKey", models.SET_NULL, null=True, related_name="+")
+    # Who saw the value that the key came in by: as much as if they had sent it themselves.
+    behind = models.ForeignKey(User, models.SET_NULL, null=True, related_name="+")
     created_at = models.DateTimeField(default=timezone.now)
     sent_at = models.DateTimeField(default=timezone.now)
     expires_at = models.DateTimeField()

@@ -105,12 +105,12 @@ def choose_error_rate(*, principal: Principal, error_rate: ErrorRate) -> None:
 @contextmanager
 def _changing(principal: Principal) -> Iterator[Organisation]:
     """The organisation as it is now, to be changed: saved, told, and old files cleared away."""
-    with held(principal, SETTINGS) as principal:
-        organisation = Organisation.objects.get(pk=principal.organisation.pk)
+    with held(principal, SETTINGS) as current:
+        organisation = Organisation.objects.get(pk=current.organisation.pk)
         before = _settings(organisation)
         try:
             yield organisation
-            _save(principal, organisation, before)
+            _save(current, organisation, before)
         except BaseException:
             _forget_file(organisation, unless=before["logo"])
             raise

@@ -8,7 +8,7 @@ from django.contrib.auth.models import AnonymousUser
 from django.db.models import Case, IntegerField, QuerySet, Value, When
 from django.shortcuts import get_object_or_404
 
-from accounts import access
+from accounts import access, withdrawing
 from accounts.access import KEYS_READ, MEMBERS_READ, Principal
 from accounts.models import ApiKey, Invitation, KeySecret, Membership, User
 from accounts.roles import RANK
@@ -41,7 +41,7 @@ def member(principal: Principal, pk: int) -> Membership:
 
 def open_invitations(principal: Principal) -> QuerySet[Invitation]:
     """Neither accepted nor withdrawn, the latest sent first; expired ones too, to be sent again."""
-    mine = access.scope(principal, Invitation.objects.select_related("invited_by"), MEMBERS_READ)
+    mine = access.scope(principal, Invitation.objects.select_related("invited_by", "by_key"), MEMBERS_READ)
     return mine.filter(accepted_at=None, revoked_at=None).order_by("-sent_at", "pk")
 
 
@@ -75,5 +75,10 @@ def keys_resting_on(membership: Membership) -> list[str]:
 
 def invitations_resting_on(membership: Membership) -> int:
     """How many open invitations this person has sent: they go when the person does."""
-    sent = Invitation.objects.filter(organisation=membership.organisation_id, invited_by=membership.user_id)
-    return sent.filter(accepted_at=None, revoked_at=None).count()
+    sent = withdrawing.sent_by(membership.user_id, membership.organisation_id)
+    return sent.count()
+
+
+def invitations_of_key(key: ApiKey) -> int:
+    """How many open invitations this key has sent: they go when it is revoked."""
+    return withdrawing.sent_by_key(key).count()

@@ -1,0 +1,72 @@
+"""Invitations go with the rights of who sent them: a link that was put aside is no way back in.
+
+Hears of rows, so that it does not matter who takes the rights away: the members' page, a program, the
+platform's admin, or the deletion of an account. What a key sent counts as sent by the person who saw its
+value, too.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from django.db.models import Q, QuerySet
+from django.db.models.signals import post_save, pre_delete
+from django.utils import timezone
+
+from accounts.access import ALLOWED, MEMBERS_WRITE, OWN
+from accounts.models import ApiKey, Invitation, Membership, Role, User
+
+
+def listen() -> None:
+    # Before: when an account has been deleted, nobody knows any more what it sent.
+    pre_delete.connect(_membership_ends, sender=Membership, dispatch_uid="withdrawing.ends")
+    post_save.connect(_membership_saved, sender=Membership, dispatch_uid="withdrawing.saved")
+    post_save.connect(_account_saved, sender=User, dispatch_uid="withdrawing.account")
+    post_save.connect(_key_saved, sender=ApiKey, dispatch_uid="withdrawing.key")
+
+
+def sent_by(person: int, organisation: UUID) -> QuerySet[Invitation]:
+    """Open ones that this person answers for."""
+    return _sent_by(person).filter(organisation=organisation)
+
+
+def sent_by_key(key: ApiKey) -> QuerySet[Invitation]:
+    """Open ones of this key."""
+    return _open().filter(by_key=key)
+
+
+def _open() -> QuerySet[Invitation]:
+    return Invitation.objects.filter(accepted_at=None, revoked_at=None)
+
+
+def _sent_by(person: int) -> QuerySet[Invitation]:
+    return _open().filter(Q(invited_by=person) | Q(behind=person))
+
+
+def _withdraw(rows: QuerySet[Invitation]) -> None:
+    rows.update(revoked_at=timezone.now())
+
+
+def _membership_ends(instance: Membership, **_: Any) -> None:
+    _withdraw(sent_by(instance.user_id, instance.organisation_id))
+
+
+def _membership_saved(instance: Membership, created: bool, **_: Any) -> None:
+    if created:
+        return
+    sent = sent_by(instance.user_id, instance.organisation_id)
+    if MEMBERS_WRITE not in ALLOWED[instance.role]:
+        _withdraw(sent)
+    elif OWN not in ALLOWED[instance.role]:
+        _withdraw(sent.filter(role=Role.OWNER))
+
+
+def _account_saved(instance: User, created: bool, **_: Any) -> None:
+    if not created and not instance.is_active:
+        _withdraw(_sent_by(instance.pk))
+
+
+def _key_saved(instance: ApiKey, created: bool, **_: Any) -> None:
+    if not created and (instance.revoked_at is not None or MEMBERS_WRITE not in instance.scopes):
+        _withdraw(sent_by_key(instance))
