@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
+
+from django.utils import timezone
 
 from accounts.access import PERMISSIONS
 from accounts.models import ErrorRate, Role
@@ -65,13 +68,16 @@ WITHOUT = {
 }
 
 # Said by the sentence, or by the names in it.
-SILENT = {"email", "name", "url", "webhook", "key", "id"}
+SILENT = {"email", "name", "url", "webhook", "key", "id", "reference", "state"}
+MOMENTS = {"expires_at", "old_until"}
 NONE = "none"
 
 
 def words(event: str, subject: str, details: dict[str, Any]) -> tuple[str, list[tuple[str, str]]]:
     """The sentence behind the actor's name, and what is left to say as pairs of label and value."""
     sentence = SENTENCES.get(event) or _unknown(event)
+    if event.startswith("batch.") and not details.get("reference", subject):
+        subject = "without a name"  # instead of the number that stands for it
     named = {key: _value(key, value) for key, value in details.items()}
     said = sentence.format_map(_Gaps(named, subject=subject or NONE))
     left = {key: value for key, value in details.items() if "{" + key + "}" not in sentence}
@@ -129,6 +135,17 @@ def _word(key: str, text: str) -> str:
         return str(Role(text).label).lower() if text in Role.values else text
     if key == "error_rate" and text in ErrorRate.values:
         return f"{float(text):.1%}"
+    if key in MOMENTS:
+        return _moment(text)
     if key == "scopes":
         return PERMISSIONS.get(text, text).lower()
     return WEBHOOK_EVENTS.get(text, text).lower() if key == "events" else text
+
+
+def _moment(text: str) -> str:
+    """In the organisation's time zone, as everything on its pages; what is no moment stays as it is."""
+    try:
+        local = timezone.localtime(datetime.fromisoformat(text))
+    except (ValueError, OverflowError):
+        return text
+    return f"{local.day} {local:%B %Y, %H:%M}"

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from django.db import DatabaseError, transaction
 from django.urls import reverse
+from django.utils import timezone
 
 from accounts import founding, invitations, joining, members
 from accounts.access import principal_for, principal_of_key
@@ -255,6 +256,16 @@ class TestWords:
     def test_scopes_and_empty_lists(self):
         _, details = words("key.made", "CMS", {"name": "CMS", "scopes": ["audit:read"], "addresses": []})
         assert details == [("May", "see who did what"), ("May be used from", "everywhere")]
+
+    def test_moments_are_local_and_batches_without_a_name_say_so(self):
+        with timezone.override("Asia/Tokyo"):
+            _, details = words("key.rotated", "CMS", {"expires_at": "2027-02-22T23:51:31.005822+00:00"})
+        assert details == [("Value works until", "23 February 2027, 08:51")]
+        given = {"reference": "", "images": 72, "state": "cancelled"}
+        assert words("batch.cancelled", "5b35", given) == (
+            "cancelled the batch without a name",
+            [("Images", "72")],
+        )
 
     def test_an_invitation_to_another_address_is_said(self):
         given = {"email": "b@x.org", "role": "member"}
