@@ -18,8 +18,9 @@ from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from knox.auth import TokenAuthentication
 from knox.crypto import hash_token
 from knox.settings import CONSTANTS
-from rest_framework.exceptions import AuthenticationFailed, PermissionDenied
+from rest_framework.exceptions import APIException, AuthenticationFailed, PermissionDenied
 
+from accounts import wrong_keys
 from accounts.access import Principal
 from accounts.key_selectors import is_closed, is_expired, program, with_maker
 from accounts.models import ApiKey
@@ -51,10 +52,22 @@ class KeyAuthentication(TokenAuthentication):
     """knox' reading of the header; our secrets belong to keys, and one that has expired stays on record.
 
     ``request.auth`` is the ``Principal`` of the key. 401 for what opens nothing (any more), 403 for the
-    right key at the wrong address.
+    right key at the wrong address, 429 after too many of either.
     """
 
     def authenticate(self, request: HttpRequest) -> tuple[KeyUser, Principal] | None:
+        header = request.META.get("HTTP_AUTHORIZATION", "")
+        if not header:
+            return None
+        address = client(request)
+        wrong_keys.require_few(address, header)
+        try:
+            return self._admitted(request)
+        except APIException:
+            wrong_keys.note(address, header)
+            raise
+
+    def _admitted(self, request: HttpRequest) -> tuple[KeyUser, Principal] | None:
         found = super().authenticate(request)
         if found is None:
             return None
@@ -76,7 +89,7 @@ def require_address(key: ApiKey, request: HttpRequest) -> None:
     """Raises PermissionDenied (DRF's, 403) if the key has a list of networks and the client is in none."""
     if not key.addresses:
         return
-    address = _client(request)
+    address = client(request)
     if address is None or not any(address in ip_network(network) for network in key.addresses):
         raise PermissionDenied(ELSEWHERE.format(address=address or "an unknown address"), "key_address")
 
@@ -110,7 +123,7 @@ def _require_open(secret: Any) -> None:
         raise AuthenticationFailed(CLOSED, "key_closed")
 
 
-def _client(request: HttpRequest) -> IPv4Address | IPv6Address | None:
+def client(request: HttpRequest) -> IPv4Address | IPv6Address | None:
     """The client as its proxies, if they are trusted, saw it. IPv4 in the clothes of IPv6 is IPv4."""
     try:
         address = ip_address(get_adapter().get_client_ip(request))

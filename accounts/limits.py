@@ -45,17 +45,28 @@ class Window:
 
 def take(key: ApiKey) -> Window:
     """Counts one request of a key. Atomic: of any number at once no more than the limit are allowed."""
-    now = _now()
-    minute = int(now // WINDOW_SECONDS)
-    name = f"key-minute:{key.pk}:{minute}"
+    return Window(key.per_minute, count(of_minute(f"key-minute:{key.pk}")), seconds_left())
+
+
+def of_minute(what: str) -> str:
+    """The name of a counter of the present minute."""
+    return f"{what}:{int(_now() // WINDOW_SECONDS)}"
+
+
+def seconds_left() -> int:
+    """Until the next minute begins, at least 1."""
+    return math.ceil(WINDOW_SECONDS - _now() % WINDOW_SECONDS)
+
+
+def count(name: str) -> int:
+    """Adds one to a counter named by ``of_minute``, atomically, and gives what it holds then."""
     # It outlives its minute, for an ``incr`` that found it gone would make one on Redis that never ends.
     cache.add(name, 0, 2 * WINDOW_SECONDS)
     try:
-        used = cache.incr(name)
+        return cache.incr(name)
     except ValueError:  # a full cache in memory has dropped it in between
         cache.add(name, 0, 2 * WINDOW_SECONDS)
-        used = cache.incr(name)
-    return Window(key.per_minute, used, math.ceil((minute + 1) * WINDOW_SECONDS - now))
+        return cache.incr(name)
 
 
 class KeyThrottle(BaseThrottle):

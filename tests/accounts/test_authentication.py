@@ -250,8 +250,8 @@ def test_the_gate_holds_while_a_key_is_revoked(make_key, make_principal):
     revoked.set()
     for thread in threads:
         thread.join()
-    assert all(status == 401 for after, status in late if after)
-    assert call(value).status_code == 401
+    assert all(status in (401, 429) for after, status in late if after)  # 429: too many wrong ones
+    assert call(value, REMOTE_ADDR="192.0.2.1").status_code == 401
 
 
 def test_openapi_calls_it_a_bearer_token():
