@@ -13,8 +13,8 @@ import logging
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, field
-from datetime import datetime
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -42,6 +42,9 @@ logger = logging.getLogger(__name__)
 REREAD_SECONDS = 2.0
 BEAT_SECONDS = 15.0  # proxies close a connection on which nothing comes
 MISSED = 500  # detections that a client hears of after a pause
+SLACK = timedelta(seconds=30)  # what was true at a moment is seen when its transaction ends, a little later
+    seconds=30
+)  # what was true at some moment is seen when its transaction ends, a little later
 BAD_ID = "This is no id of an event of this stream. Leave it out to begin with what is under way."
 LAST = OpenApiParameter("Last-Event-ID", OpenApiTypes.STR, OpenApiParameter.HEADER)
 STREAM = {(200, "text/event-stream"): OpenApiTypes.STR}
@@ -60,7 +63,10 @@ class EventsView(ApiView):
         responses=STREAM,
     )
     def get(self, request: Request) -> HttpResponseBase:
-        """Server-sent events without end: `detection` with a whole state, `deleted` with an id."""
+        """Server-sent events without end: `detection` with a whole state, `deleted` with an id.
+
+        Taken up again with `Last-Event-ID`, it tells what was missed, and the last half minute twice.
+        """
         query(request, serializers.Serializer, also=())
         watch = _watch(self.principal, request)
         since = _moment(request)
@@ -130,7 +136,6 @@ class Stream:
     group: str
     begin: Callable[[], list[Message]]
     admit: Callable[[], Principal]
-    gone: set[str] = field(default_factory=set)
     over: bool = False
 
     async def __call__(self, held: list[Message], gone: asyncio.Task[None], send: Send) -> None:
@@ -152,9 +157,13 @@ class Stream:
         beat, due = time.monotonic() + BEAT_SECONDS, time.monotonic() + REREAD_SECONDS
         while not gone.done() and not self.over:
             await ear.wait(min(beat, due) - time.monotonic())
-            await self._tell_news(*ear.take(), send)
-            if time.monotonic() >= due:
-                await self._look_again(ear, send)
+            (changed, deleted), late = ear.take(), time.monotonic() >= due
+            if changed or deleted or late:  # nothing is told before the gate was asked again
+                self.watch.principal = await afterwards.read(self.admit)
+            await self._tell_news(changed, deleted, send)
+            if late:
+                await ear.join()
+                await self._say(await afterwards.read(self.watch.reread), send)
                 due = time.monotonic() + REREAD_SECONDS
             if time.monotonic() >= beat:
                 await _send(send, ": still here\n\n")
@@ -164,20 +173,11 @@ class Stream:
         if changed:
             ids = {UUID(each) for each in changed}
             await self._say(await afterwards.read(self.watch.newer, ids), send)
-        self.gone |= deleted
         self.watch.watched -= {UUID(each) for each in deleted}
         await self._say([{"type": "deleted", "id": each} for each in sorted(deleted)], send)
 
-    async def _look_again(self, ear: Ear, send: Send) -> None:
-        self.watch.principal = await afterwards.read(self.admit)
-        await ear.join()
-        await self._say(await afterwards.read(self.watch.reread), send)
-
     async def _say(self, messages: list[Message], send: Send) -> None:
-        """Leaves out what was deleted while it was read."""
         for message in messages:
-            if message["type"] == "detection" and message["detection"]["id"] in self.gone:
-                continue
             await _send(send, self._event(message))
         if self.watch.pk is not None and messages:
             last = messages[-1]
@@ -214,7 +214,7 @@ def _moment(request: Request) -> datetime | None:
     with suppress(ValueError, OverflowError):
         moment = parse_datetime(said)
         if moment is not None and timezone.is_aware(moment):
-            return moment.astimezone(timezone.get_default_timezone())
+            return moment.astimezone(timezone.get_default_timezone()) - SLACK
     raise _bad_id()
 
 

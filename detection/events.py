@@ -23,12 +23,13 @@ from detection.models import Batch, Delivery, Detection, Webhook
 
 DETECTION_COMPLETED, DETECTION_FAILED = "detection.completed", "detection.failed"
 BATCH_COMPLETED, MEMBERS, TEST = "batch.completed", "member.*", "webhook.test"
+BATCH_ENDS = (BATCH_COMPLETED, "batch.cancelled")  # one event: who waits for a batch waits for any end
 
 # What a webhook can ask for, with the words of its form. ``.*`` stands for all of a kind.
 CHOICES: dict[str, str] = {
     DETECTION_COMPLETED: "An image has its answer",
     DETECTION_FAILED: "An image could not be examined",
-    BATCH_COMPLETED: "A batch is finished",
+    BATCH_COMPLETED: "A batch is finished, or was cancelled",
     MEMBERS: "Somebody joined, left, was removed or got another role",
 }
 
@@ -53,11 +54,12 @@ def heard(
     sender: Any, principal: Any = None, event: str = "", subject: Any = None, details: Any = None, **_: Any
 ) -> None:
     """Receives ``accounts.signals.happened``: members' comings and goings, batches' ends."""
-    if not event.startswith("member.") and event != BATCH_COMPLETED:
+    if not event.startswith("member.") and event not in BATCH_ENDS:
         return
     organisation = principal.organisation if principal is not None else subject.organisation
     now = timezone.now()
     if isinstance(subject, Batch):
+        event = BATCH_COMPLETED
         data: dict[str, Any] = {"id": str(subject.pk), "reference": subject.reference, "state": subject.state}
         data |= {"total": subject.total, "url": _address("batches", subject.pk)}
     else:

@@ -56,6 +56,8 @@ class Watch:
         """Whatever pushes were lost: what moved, what is new, and what is gone."""
         limit = NEWEST if self.pk is None else 0
         versions = selectors.versions(self.principal, limit=limit, ids=self.watched)
+        # Of what is not looked at again nothing is kept: a stream may be open for months.
+        self.sent = {pk: version for pk, version in self.sent.items() if pk in versions}
         moved = [pk for pk, version in versions.items() if version > self.sent.get(pk, 0)]
         return self.newer(moved) + self._gone(self.watched - set(versions))
 

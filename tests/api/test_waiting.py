@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import datetime, timedelta
 
 import pytest
 from asgiref.sync import sync_to_async
@@ -190,6 +191,14 @@ class TestEventsOfOne:
             await ApiKey.objects.aupdate(revoked_at=timezone.now())
             assert await asked.event() is None
 
+    async def test_not_even_what_is_pushed_before_the_timer_looks(self, secret, detection, pushed):
+        async with Asking("GET", f"detections/{detection.pk}/events/", secret) as asked:
+            await asked.answered()
+            await asked.event()
+            await ApiKey.objects.aupdate(revoked_at=timezone.now())
+            await finish_all()
+            assert await asked.event() is None
+
     async def test_so_does_one_that_lost_its_scope(self, secret, detection, lost):
         async with Asking("GET", f"detections/{detection.pk}/events/", secret) as asked:
             await asked.answered()
@@ -236,6 +245,24 @@ class TestEventsOfAll:
         async with Asking("GET", "events/", secret, last_event_id=last) as asked:
             await asked.answered()
             assert (await asked.event())["data"]["status"] == "done"
+
+    async def test_what_ended_a_moment_before_the_last_event_but_was_saved_after_it(
+        self, secret, principal, detection, pushed
+    ):
+        """Another image's event came in between: its id is later than the end that it knows nothing of."""
+        async with Asking("GET", "events/", secret) as asked:
+            await asked.answered()
+            last = (await asked.event())["id"]
+        await finish_all()
+        before = datetime.fromisoformat(last) - timedelta(seconds=1)
+        await Detection.objects.aupdate(created_at=before, completed_at=before)
+        async with Asking("GET", "events/", secret, last_event_id=last) as asked:
+            await asked.answered()
+            assert (await asked.event())["data"]["status"] == "done"
+
+    @pytest.mark.parametrize("last", ["0001-01-01T00:00:10Z", "9999-12-31T23:59:59-12:00"])
+    async def test_ids_at_the_ends_of_time(self, secret, last):
+        assert (await ask("GET", "events/", secret, last_event_id=last))[0] == 400
 
 
 async def test_streams_hold_no_connection_of_their_own(secret, detection):

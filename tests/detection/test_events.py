@@ -10,7 +10,7 @@ from django.test.utils import CaptureQueriesContext
 
 from accounts.models import Membership
 from accounts.signals import happened
-from detection import events, queue, results, services
+from detection import batch_services, events, queue, results, services
 from detection.models import Delivery, Webhook
 from detection.work import Failure
 from tests.detection.conftest import finish, verdict_outcome
@@ -171,6 +171,19 @@ def test_the_end_of_a_batch(make_webhook, principal):
     data = json.loads(Delivery.objects.get().body)["data"]
     assert (data["id"], data["reference"], data["state"], data["total"]) == (str(batch.pk), "B-1", "done", 3)
     assert data["url"] == f"/api/v1/batches/{batch.pk}/"
+
+
+@pytest.mark.parametrize("by", ["somebody", "the site"])
+def test_a_batch_that_was_cancelled_has_come_to_its_end_too(make_webhook, order, principal, by):
+    """Who waits for the event would wait for ever, though nobody cancelled: a quota can be used up."""
+    make_webhook("batch.completed")
+    batch = order(2)
+    if by == "somebody":
+        batch_services.cancel(principal=principal, pk=batch.pk)
+    else:
+        batch_services.stop(pk=batch.pk, reason="The month is used up.")
+    event = json.loads(Delivery.objects.get().body)
+    assert (event["type"], event["data"]["state"]) == ("batch.completed", "cancelled")
 
 
 def test_the_sites_own_address_is_part_of_the_links(make_webhook, submit, settings):

@@ -9,9 +9,10 @@ import pytest
 from django.http import Http404
 from PIL import Image
 
-from detection import queue, results, selectors, services, wording
+from detection import queue, results, selectors, services, watching, wording
 from detection.models import StageRun
 from detection.stages import Outcome
+from detection.watching import Watch
 from detection.work import Failure
 from mlcore.contracts import Skipped
 from tests.detection.conftest import finish
@@ -139,6 +140,16 @@ def test_lists_need_a_fixed_number_of_queries(submit, principal, django_assert_n
     with django_assert_num_queries(3):
         states = [selectors.state(each) for each in selectors.history(principal)]
     assert len(states) == count
+
+
+def test_a_stream_that_is_open_for_months_remembers_no_more_than_it_looks_at(submit, principal, monkeypatch):
+    monkeypatch.setattr(watching, "NEWEST", 2)
+    watch = Watch(principal)
+    watch.start()
+    made = [submit(f"{number}.png") for number in range(5)]
+    assert len(watch.newer(each.pk for each in made)) == 5
+    assert watch.reread() == []
+    assert set(watch.sent) == {each.pk for each in made[-2:]}
 
 
 def test_history_is_newest_first_and_filtered(submit, principal):
