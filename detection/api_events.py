@@ -43,8 +43,6 @@ REREAD_SECONDS = 2.0
 BEAT_SECONDS = 15.0  # proxies close a connection on which nothing comes
 MISSED = 500  # detections that a client hears of after a pause
 SLACK = timedelta(seconds=30)  # what was true at a moment is seen when its transaction ends, a little later
-    seconds=30
-)  # what was true at some moment is seen when its transaction ends, a little later
 BAD_ID = "This is no id of an event of this stream. Leave it out to begin with what is under way."
 LAST = OpenApiParameter("Last-Event-ID", OpenApiTypes.STR, OpenApiParameter.HEADER)
 STREAM = {(200, "text/event-stream"): OpenApiTypes.STR}
