@@ -50,6 +50,8 @@ ALLOWED: dict[str, frozenset[str]] = {
     Role.MEMBER: _MEMBER,
     Role.AUDITOR: _READS,
 }
+# What a program needs beside: answers to these show what only readers may know. The left alone opens nothing.
+TAKES = {WRITE: READ, MEMBERS_WRITE: MEMBERS_READ}
 SCOPES = frozenset(PERMISSIONS) - {OWN}  # what a key may be given: never what only a person may do
 
 M = TypeVar("M", bound=Model)

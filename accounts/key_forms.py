@@ -12,10 +12,11 @@ from django.core.exceptions import ValidationError
 from django.utils import timezone
 
 from accounts import key_rules
-from accounts.access import PERMISSIONS, READ, SCOPES, WRITE, Principal
+from accounts.access import PERMISSIONS, READ, SCOPES, TAKES, WRITE, Principal
 from accounts.models import ApiKey
 
 NEVER = "never"
+ALONE = "“{}” works only together with “{}”. Choose both, or neither."
 TERMS = [("30", "In 30 days"), ("90", "In 90 days"), ("365", "In a year"), (NEVER, "Never")]
 OVERLAPS = [
     ("0", "Stops at once"),
@@ -51,7 +52,8 @@ class KeyForm(ServiceForm):
     scopes = forms.MultipleChoiceField(
         label="What it may do",
         widget=forms.CheckboxSelectMultiple,
-        help_text="As little as the program needs. Checking images takes the first two.",
+        help_text="As little as the program needs. Checking images takes the first two, and who changes "
+        "members must see them.",
     )
     addresses = forms.CharField(
         label="From where",
@@ -79,6 +81,16 @@ class KeyForm(ServiceForm):
     def __init__(self, *args: Any, principal: Principal, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.fields["scopes"].choices = _choices(principal)  # type: ignore[attr-defined]
+
+    def clean_scopes(self) -> list[str]:
+        """What would open nothing alone is refused, and not widened in silence."""
+        chosen = self.cleaned_data["scopes"]
+        lacking = [each for each in chosen if TAKES.get(each, each) not in chosen]
+        if lacking:
+            raise ValidationError(
+                [ALONE.format(PERMISSIONS[each], PERMISSIONS[TAKES[each]]) for each in lacking]
+            )
+        return chosen
 
     def clean_addresses(self) -> list[str]:
         return [each for each in re.split(r"[\s,;]+", self.cleaned_data["addresses"]) if each]

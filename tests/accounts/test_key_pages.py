@@ -8,7 +8,9 @@ from django.core.exceptions import ValidationError
 from django.utils import timezone
 
 from accounts import access, keys, usage
+from accounts.api_urls import urlpatterns as account_patterns
 from accounts.models import ApiKey, KeySecret, Membership, Role
+from detection.api_urls import urlpatterns as detection_patterns
 from tests.accounts.acts import said
 
 pytestmark = pytest.mark.django_db
@@ -152,6 +154,31 @@ class TestList:
         make_key(principal, name="<b>x</b>")
         assert "&lt;b&gt;x&lt;/b&gt;" in member_client.get(base + "keys/").content.decode()
 
+    @pytest.mark.parametrize(("alone", "with_it"), access.TAKES.items())
+    def test_what_would_open_nothing_alone_is_refused(self, member_client, base, alone, with_it):
+        refused = member_client.post(base + "keys/new/", {**NEW, "scopes": [alone]})
+        assert refused.status_code == 422
+        assert access.PERMISSIONS[with_it] in said(refused).partition("works only together with")[2]
+        assert not ApiKey.objects.exists()
+        assert value_on(member_client.post(base + "keys/new/", {**NEW, "scopes": [alone, with_it]}))
+
+
+def test_what_goes_together_is_what_the_addresses_of_the_api_ask_for():
+    """Every method that takes the left of a pair takes the right as well."""
+    pairs = {
+        permission: set(needed) - {permission}
+        for needed in api_needs()
+        for permission in needed
+        if permission in access.TAKES
+    }
+    assert pairs == {permission: {other} for permission, other in access.TAKES.items()}
+
+
+def api_needs():
+    for pattern in [*account_patterns, *detection_patterns]:
+        for needed in getattr(pattern.callback.cls, "permissions", {}).values():
+            yield (needed,) if isinstance(needed, str) else needed
+
 
 class TestChange:
     def test_the_form_shows_what_is_and_saves_what_shall_be(self, member_client, base, principal, make_key):
@@ -159,10 +186,10 @@ class TestChange:
         page = member_client.get(f"{base}keys/{key.pk}/").content.decode()
         assert "192.0.2.7/32" in page
         assert re.search(r'value="detections:read"[^>]*checked', page)
-        sent = {**NEW, "name": "Renamed", "scopes": [access.WRITE]}
+        sent = {**NEW, "name": "Renamed", "scopes": [access.DELETE]}
         response = member_client.post(f"{base}keys/{key.pk}/", sent, follow=True)
         key.refresh_from_db()
-        assert (key.name, key.scopes) == ("Renamed", [access.WRITE])
+        assert (key.name, key.scopes) == ("Renamed", [access.DELETE])
         assert "Renamed was changed" in said(response)
 
     def test_nonsense_changes_nothing(self, member_client, base, principal, make_key):
