@@ -29,6 +29,9 @@ PR_SET_PDEATHSIG = 1
 OTHER_MODELS = 2  # kept loaded: some 50 MB each
 ENVIRONMENT = {
     "TF_CPP_MIN_LOG_LEVEL": "2",
+    # Tensors in memory that is kept. Handed back and asked for anew with each operation, its pages cost
+    # half of the processor time of large batches (docs/measurements.md).
+    "TF_CPU_ALLOCATOR_USE_BFC": "true",
     "TF_NUM_INTRAOP_THREADS": "1",  # see stages.load_verdict; one picture alone is no slower
     "YOLO_AUTOINSTALL": "false",
     "YOLO_VERBOSE": "false",
