@@ -10,11 +10,12 @@ from django.utils.timezone import localtime
 
 from accounts import access
 from accounts.access import AUDIT_READ, Principal
+from history.activity_filter import LARGEST_ID, Filters, narrowed
 from history.activity_words import words
 from history.models import AuditEvent
 
 PER_PAGE = 50
-LARGEST_ID = 2**63 - 1
+EVERYTHING = Filters()
 
 
 @dataclass(frozen=True)
@@ -44,9 +45,9 @@ def events(principal: Principal) -> QuerySet[AuditEvent]:
     return access.scope(principal, AuditEvent.objects.all(), AUDIT_READ).order_by("-id")
 
 
-def page(principal: Principal, before: str = "") -> Activity:
+def page(principal: Principal, asked: Filters = EVERYTHING, before: str = "") -> Activity:
     """One page; ``before`` is the number that the page before named, so rows stay put as new ones come."""
-    rows = events(principal)
+    rows = narrowed(events(principal), asked)
     if before.isdecimal() and int(before) <= LARGEST_ID:
         rows = rows.filter(pk__lt=int(before))
     found = list(rows[: PER_PAGE + 1])

@@ -42,7 +42,10 @@ class AuditEvent(models.Model):
     objects = models.Manager.from_queryset(AuditQuerySet)()
 
     class Meta:
-        indexes = [models.Index(fields=["organisation", "-id"], name="audit_newest_first")]
+        indexes = [
+            models.Index(fields=["organisation", "-id"], name="audit_newest_first"),
+            models.Index(fields=["organisation", "user", "key"], name="audit_by_whom"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.actor}: {self.event} {self.subject}"

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
 from django.shortcuts import render
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
 from accounts.access import DELETE, Principal
-from accounts.requests import for_members
+from accounts.requests import for_members, zone_of
 from detection import batch_selectors
 from detection.selectors import state
 from detection.wording import VERDICT_WORDS
 from history import activity as happenings
-from history import selectors
+from history import activity_filter, selectors
+from history.activity_csv import comma_separated
 
 TABS = {"": "All", **VERDICT_WORDS}
 
@@ -48,7 +49,27 @@ def history(request: HttpRequest, principal: Principal) -> HttpResponse:
 @never_cache
 @for_members
 def activity(request: HttpRequest, principal: Principal) -> HttpResponse:
-    """Who did what in the organisation, newest first."""
+    """Who did what in the organisation, newest first: all, or what is asked for."""
     before = request.GET.get("before", "")
-    context = {"activity": happenings.page(principal, before), "later": bool(before)}
+    asked = activity_filter.filters(request.GET.dict())
+    context = {
+        "activity": happenings.page(principal, asked, before),
+        "later": bool(before),
+        "asked": asked,
+        "actors": activity_filter.actors(happenings.events(principal)),
+        "kinds": activity_filter.KINDS,
+    }
     return render(request, "history/activity.html", context)
+
+
+@require_safe
+@never_cache
+@for_members
+def activity_csv(request: HttpRequest, principal: Principal) -> HttpResponseBase:
+    """The same to take along, all pages of it. Streamed: a long record is never in memory as a whole."""
+    rows = activity_filter.narrowed(happenings.events(principal), activity_filter.filters(request.GET.dict()))
+    organisation = principal.organisation
+    lines = comma_separated(rows, zone_of(organisation))
+    response = StreamingHttpResponse(lines, content_type="text/csv; charset=utf-8")
+    response["Content-Disposition"] = f'attachment; filename="activity-{organisation.slug}.csv"'
+    return response

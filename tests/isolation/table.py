@@ -46,6 +46,7 @@ from tests.isolation.needs import (
 
 ORGANISATION: dict[str, Row] = {  # below /o/<slug:organisation>/
     "": read(READ),
+    "activity.csv": read(AUDIT_READ),
     "activity/": read(AUDIT_READ),
     "batches/": read(READ) | post(WRITE),
     "batches/<uuid:pk>/": read(READ),
