@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from allauth.account.adapter import DefaultAccountAdapter
+from allauth.account.models import EmailConfirmation, EmailConfirmationHMAC
 from allauth.mfa.adapter import DefaultMFAAdapter
 from allauth.mfa.models import Authenticator
 from allauth.socialaccount.adapter import DefaultSocialAccountAdapter
@@ -17,11 +18,13 @@ from django.http import HttpRequest
 
 from accounts import sign_up, sso_accounts
 from accounts.models import User
+from accounts.site import at_site
 
 
 class AccountAdapter(DefaultAccountAdapter):
     def save_user(self, request: HttpRequest, user: User, form: BaseForm, commit: bool = True) -> User:
-        user.name = form.cleaned_data.get("name", "").strip()
+        if "name" in form.cleaned_data:  # the form after single sign-on has none, and the provider's stays
+            user.name = form.cleaned_data["name"].strip()
         if not commit or sign_up.invitation_of(request) is None:
             return super().save_user(request, user, form, commit)
         user.belongs_elsewhere = True
@@ -29,6 +32,14 @@ class AccountAdapter(DefaultAccountAdapter):
             user = super().save_user(request, user, form)
             sign_up.settle(request, user)
         return user
+
+    def get_email_confirmation_url(
+        self, request: HttpRequest, emailconfirmation: EmailConfirmation | EmailConfirmationHMAC
+    ) -> str:
+        return at_site(super().get_email_confirmation_url(request, emailconfirmation))
+
+    def get_reset_password_from_key_url(self, key: str) -> str:
+        return at_site(super().get_reset_password_from_key_url(key))
 
     def format_email_subject(self, subject: str) -> str:
         """allauth prefixes the host's name, which says little on a self-hosted machine."""
@@ -73,6 +84,11 @@ def _vouched_for(sociallogin: SocialLogin) -> list[str]:
 
 
 class MFAAdapter(DefaultMFAAdapter):
+    error_messages: ClassVar[dict[str, Any]] = {
+        **DefaultMFAAdapter.error_messages,
+        "unverified_email": "First confirm your email address: it is needed when your phone is lost.",
+    }
+
     def generate_authenticator_name(self, user: User, type: Authenticator.Type) -> str:
         """What a passkey is called until somebody calls it something better."""
         count = Authenticator.objects.filter(user_id=user.pk, type=type).count()

@@ -5,12 +5,13 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
+from allauth.account.models import EmailAddress
 from django import template
 from django.forms import BoundField
 from django.utils import timezone
 from django.utils.safestring import SafeString
 
-from accounts.models import Organisation
+from accounts.models import Organisation, User
 from accounts.second_factor import is_last_factor, organisations_requiring
 
 register = template.Library()
@@ -62,6 +63,12 @@ def moment(written: str | None) -> str:
         return ""
     local = timezone.localtime(datetime.fromisoformat(written))
     return f"{local:%Y-%m-%d %H:%M} {local:%Z}"
+
+
+@register.filter
+def is_unconfirmed(user: User) -> bool:
+    """Whether an address of the account is not confirmed: a second step cannot be set up before it is."""
+    return EmailAddress.objects.filter(user_id=user.pk, verified=False).exists()
 
 
 @register.simple_tag
