@@ -25,6 +25,7 @@ from accounts.api_shapes import (
     SentInvitationShape,
 )
 from accounts.models import Invitation, Role
+from accounts.site import site_of
 
 CHANGE = (MEMBERS_WRITE, MEMBERS_READ)  # who changes people sees who they are
 LOCATION = OpenApiParameter(
@@ -127,7 +128,7 @@ class InvitationsView(ApiView):
         email, role = asked.validated_data["email"], Role(asked.validated_data["role"])
         with refusals("email"):
             done = invitations.invite(
-                principal=self.principal, emails=[email], role=role, site=_site(request)
+                principal=self.principal, emails=[email], role=role, site=site_of(request._request)
             )
         if done.members:
             raise Problem("conflict", f"{email} is a member already.", code="member")
@@ -174,13 +175,9 @@ class ResendView(ApiView):
     def post(self, request: Request, pk: UUID) -> Response:
         """A new link, good for seven days; the old one opens nothing any more."""
         with refusals():
-            mailed = invitations.resend(principal=self.principal, pk=pk, site=_site(request))
+            mailed = invitations.resend(principal=self.principal, pk=pk, site=site_of(request._request))
         return Response(_sent(selectors.open_invitation(self.principal, pk), mailed))
 
 
 def _sent(row: Invitation, mailed: bool) -> dict[str, Any]:
     return {**InvitationShape(row).data, "mailed": mailed}
-
-
-def _site(request: Request) -> str:
-    return request.build_absolute_uri("/").rstrip("/")

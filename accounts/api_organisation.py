@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 from django.db import transaction
@@ -17,7 +16,6 @@ from accounts.api_defaults import JsonParser
 from accounts.api_refusals import refusals
 from accounts.api_shapes import OrganisationChange, OrganisationShape
 from accounts.models import ErrorRate
-from accounts.organisations import General
 
 
 class OrganisationView(ApiView):
@@ -59,7 +57,6 @@ class OrganisationView(ApiView):
     def _change(self, fields: dict[str, Any]) -> None:
         rate = fields.pop("error_rate", None)
         if fields:
-            wanted = replace(General.of(self.principal.organisation), **fields)
-            organisations.change(principal=self.principal, wanted=wanted)
+            organisations.change_fields(principal=self.principal, fields=fields)
         if rate is not None:
             organisations.choose_error_rate(principal=self.principal, error_rate=ErrorRate(rate))

@@ -31,8 +31,12 @@ class OrganisationChange(Strict):
     error_rate = Choice(
         ErrorRate.choices, help_text="How many of the model's answers may be wrong: 0.01 is one in a hundred."
     )
-    keep_files_days = Whole(**DAYS, help_text="Days after which images go; null keeps them.")
-    keep_records_days = Whole(**DAYS, help_text="Days after which results go; null keeps them.")
+    keep_files_days = Whole(
+        **DAYS, help_text="Days after which images are to go; null keeps them. Nothing is deleted by it yet."
+    )
+    keep_records_days = Whole(
+        **DAYS, help_text="Days after which results are to go; null keeps them. Nothing is deleted by it yet."
+    )
 
 
 class MemberShape(serializers.ModelSerializer[Membership]):

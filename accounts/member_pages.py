@@ -21,6 +21,7 @@ from accounts.invitations import Invited
 from accounts.member_forms import InviteForm, RoleForm
 from accounts.models import Membership, Role
 from accounts.requests import for_members
+from accounts.site import site_of
 
 PER_PAGE = 50
 ASKED = ["GET", "HEAD", "POST"]  # GET asks, POST does it
@@ -51,7 +52,7 @@ def _invited(request: HttpRequest, principal: Principal, form: InviteForm) -> In
     asked = form.cleaned_data
     try:
         return invitations.invite(
-            principal=principal, emails=asked["emails"], role=Role(asked["role"]), site=_site(request)
+            principal=principal, emails=asked["emails"], role=Role(asked["role"]), site=site_of(request)
         )
     except Refused as refused:
         form.add_error("emails", str(refused))
@@ -76,7 +77,7 @@ def resend(request: HttpRequest, principal: Principal, pk: UUID) -> HttpResponse
     """Asks nothing first: the person gets one more letter, and its link works instead of the old one."""
     email = selectors.open_invitation(principal, pk).email
     try:
-        if invitations.resend(principal=principal, pk=pk, site=_site(request)):
+        if invitations.resend(principal=principal, pk=pk, site=site_of(request)):
             messages.success(request, f"{email} got a new link. The one sent before works no more.")
         else:
             messages.error(request, f"{UNSENT} {email}.")
@@ -224,7 +225,3 @@ def _managed(principal: Principal, pk: int) -> Membership:
 
 def _is_own(principal: Principal, membership: Membership) -> bool:
     return membership.user == principal.user
-
-
-def _site(request: HttpRequest) -> str:
-    return request.build_absolute_uri("/")

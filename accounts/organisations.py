@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cache, partial
 from typing import Any, Literal
 from zoneinfo import available_timezones
@@ -51,8 +51,19 @@ def change(*, principal: Principal, wanted: General) -> None:
         PermissionDenied: the principal may not change settings.
         Refused: ``name``, ``time_zone``, ``keep_files_days`` or ``keep_records_days`` makes no sense.
     """
-    _require_sense(wanted)
+    change_fields(principal=principal, fields=asdict(wanted))
+
+
+def change_fields(*, principal: Principal, fields: Mapping[str, Any]) -> None:
+    """Sets those fields of ``General`` that are given; the others stay as they are at that moment.
+
+    Raises:
+        PermissionDenied: the principal may not change settings.
+        Refused: as ``change``.
+    """
     with _changing(principal) as organisation:
+        wanted = replace(General.of(organisation), **fields)
+        _require_sense(wanted)
         for field, value in asdict(wanted).items():
             setattr(organisation, field, value)
 

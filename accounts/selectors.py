@@ -5,8 +5,9 @@ from __future__ import annotations
 from uuid import UUID
 
 from django.contrib.auth.models import AnonymousUser
-from django.db.models import Case, IntegerField, QuerySet, Value, When
+from django.db.models import Case, IntegerField, Q, QuerySet, Value, When
 from django.shortcuts import get_object_or_404
+from django.utils import timezone
 
 from accounts import access, withdrawing
 from accounts.access import KEYS_READ, MEMBERS_READ, Principal
@@ -67,8 +68,12 @@ def key(principal: Principal, pk: UUID) -> ApiKey:
 
 def keys_resting_on(membership: Membership) -> list[str]:
     """Names of the API keys of which a value works only while this person is a member."""
+    lasting = Q(expiry=None) | Q(expiry__gt=timezone.now())
     secrets = KeySecret.objects.filter(
-        made_by=membership.user_id, key__organisation=membership.organisation_id, key__revoked_at=None
+        lasting,
+        made_by=membership.user_id,
+        key__organisation=membership.organisation_id,
+        key__revoked_at=None,
     )
     return list(secrets.order_by("key__name").values_list("key__name", flat=True).distinct())
 

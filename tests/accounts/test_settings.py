@@ -182,3 +182,14 @@ def test_the_own_page_leads_everywhere(member_client, principal):
 
 def test_the_own_page_is_closed_to_strangers(client):
     assert client.get(reverse("profile")).status_code == 302
+
+
+def test_a_field_that_a_program_sets_undoes_no_other_that_was_set_meanwhile(principal, make_principal):
+    admin = make_principal("admin", principal.organisation)
+    organisations.change_fields(principal=principal, fields={"name": "The New Herald"})
+    organisations.change_fields(principal=admin, fields={"time_zone": "Europe/Berlin"})
+    principal.organisation.refresh_from_db()
+    assert (principal.organisation.name, principal.organisation.time_zone) == (
+        "The New Herald",
+        "Europe/Berlin",
+    )

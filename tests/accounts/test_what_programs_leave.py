@@ -9,8 +9,9 @@ from django.core import mail
 from django.core.exceptions import PermissionDenied
 from django.http import Http404
 from django.test import RequestFactory
+from django.utils import timezone
 
-from accounts import access, invitations, joining, key_selectors, keys, members
+from accounts import access, invitations, joining, key_selectors, keys, members, selectors
 from accounts.access import Principal
 from accounts.authentication import KeyAuthentication
 from accounts.joining import InvitationClosed
@@ -173,3 +174,10 @@ class TestInvitations:
         )
         page = member_client.get(f"{base}keys/{key.pk}/revoke/").content.decode()
         assert "1 invitation that it sent" in page
+
+
+def test_who_leaves_is_not_told_of_values_that_work_no_more_anyhow(admin, make_key):
+    make_key(admin, name="works")
+    make_key(admin, name="expired")[0].secrets.update(expiry=timezone.now())
+    membership = Membership.objects.get(user=admin.user, organisation=admin.organisation)
+    assert selectors.keys_resting_on(membership) == ["works"]
