@@ -6,6 +6,7 @@ import json
 import signal
 import subprocess
 import sys
+import urllib.error
 import urllib.request
 from pathlib import Path
 
@@ -85,6 +86,29 @@ print(json.dumps([name for name in {MODEL_LIBRARIES!r} if name in sys.modules]))
         [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True
     )
     assert json.loads(done.stdout.splitlines()[-1]) == []
+
+
+KEY_BOUND_TO_ANOTHER_MACHINE = """
+from accounts import keys
+from accounts.access import principal_for
+from accounts.models import User
+user = User.objects.create_user("ada@x.org")
+principal = principal_for(user, user.organisations.get().slug)
+fields = {"name": "k", "scopes": ["organisation:read"], "addresses": ["192.0.2.7"]}
+print(keys.make(principal=principal, **fields)[1])
+"""
+
+
+def test_a_forged_header_puts_nobody_on_another_machine(site):
+    """uvicorn believes X-Forwarded-For from its own machine, unless it is told not to."""
+    with site.started("serve", "--port", "0", "--no-consumer") as server:
+        base = address(server)
+        value = site.run("shell", "-c", KEY_BOUND_TO_ANOTHER_MACHINE).split()[-1]
+        headers = {"Authorization": f"Bearer {value}", "X-Forwarded-For": "192.0.2.7"}
+        with pytest.raises(urllib.error.HTTPError) as refused:
+            urllib.request.urlopen(urllib.request.Request(f"{base}api/v1/organisation/", headers=headers))
+        assert refused.value.code == 403
+        assert "127.0.0.1" in json.load(refused.value)["detail"]
 
 
 def test_a_taken_port_is_a_sentence(site):

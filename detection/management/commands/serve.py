@@ -48,6 +48,7 @@ class Command(BaseCommand):
             log_config=None,
             access_log=False,
             server_header=False,
+            proxy_headers=False,  # uvicorn would believe whoever is on this machine: TRUSTED_PROXIES decides
             ws_max_size=64 * 1024,
             timeout_graceful_shutdown=STOP_SECONDS,
         )
