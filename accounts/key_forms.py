@@ -52,6 +52,7 @@ class KeyForm(ServiceForm):
     scopes = forms.MultipleChoiceField(
         label="What it may do",
         widget=forms.CheckboxSelectMultiple,
+        error_messages={"required": "Choose at least one thing that the key may do."},
         help_text="As little as the program needs. Checking images takes the first two, and who changes "
         "members must see them.",
     )

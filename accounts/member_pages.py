@@ -107,7 +107,7 @@ def role(request: HttpRequest, principal: Principal, pk: int) -> HttpResponse:
     membership = _managed(principal, pk)
     form = RoleForm(request.POST if request.method == "POST" else None, roles=roles.assignable(principal))
     if form.is_valid() and _role_changed(principal, membership, form):
-        messages.success(request, f"{membership.user} is {form.cleaned_data['role']} now.")
+        messages.success(request, _promoted(membership, Role(form.cleaned_data["role"])))
         return redirect("members", principal.organisation.slug)
     chosen = form["role"].value() if form.is_bound else membership.role
     choices = [
@@ -123,6 +123,10 @@ def role(request: HttpRequest, principal: Principal, pk: int) -> HttpResponse:
     }
     context["may_give"] = principal.may(OWN) and not context["own"] and membership.user.is_active
     return render(request, "accounts/role.html", context, status=422 if form.errors else 200)
+
+
+def _promoted(membership: Membership, role: Role) -> str:
+    return f"{membership.user} is {'a' if role == Role.MEMBER else 'an'} {role} now."
 
 
 def _role_changed(principal: Principal, membership: Membership, form: RoleForm) -> bool:

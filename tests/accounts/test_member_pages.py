@@ -153,7 +153,7 @@ class TestChanging:
         assert_framed(page.content.decode())
         assert 'value="member" checked' in page.content.decode()
         done = client.post(url("member_role", herald, somebody.pk), {"role": "auditor"}, follow=True)
-        assert f"{somebody.user.email} is auditor now." in text(done)
+        assert f"{somebody.user.email} is an auditor now." in text(done)
         somebody.refresh_from_db()
         assert somebody.role == Role.AUDITOR
 
