@@ -11,10 +11,20 @@ from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.models import Group
 from django.db.models import Count, QuerySet
+from django.forms import ModelForm
 from django.http import HttpRequest
 from unfold.admin import ModelAdmin, TabularInline
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
+from accounts import organisations
+from accounts.admin_told import (
+    TellsOfItself,
+    TellsOfMemberships,
+    tell,
+    tell_change,
+    tell_of_account,
+    tell_of_settings,
+)
 from accounts.models import Membership, Organisation, User
 
 # One door: the admin's own log-in page knows neither rate limits nor the second factor.
@@ -31,7 +41,7 @@ class MembershipInline(TabularInline):
 
 
 @admin.register(User)
-class UserAdmin(DjangoUserAdmin, ModelAdmin):
+class UserAdmin(TellsOfItself, TellsOfMemberships, DjangoUserAdmin, ModelAdmin):
     form = UserChangeForm
     add_form = UserCreationForm
     change_password_form = AdminPasswordChangeForm
@@ -47,17 +57,28 @@ class UserAdmin(DjangoUserAdmin, ModelAdmin):
     )
     add_fieldsets = ((None, {"fields": ("email", "name", "usable_password", "password1", "password2")}),)
 
+    def save_model(self, request: HttpRequest, obj: User, form: ModelForm, change: bool) -> None:
+        super().save_model(request, obj, form, change)
+        if change and "is_active" in form.changed_data:
+            tell_of_account(request, obj)
+
     def get_inlines(self, request: HttpRequest, obj: User | None) -> list[type[TabularInline]]:
         """None on the add page: the own organisation is founded when the user is saved."""
         return [MembershipInline] if obj else []
 
 
 @admin.register(Organisation)
-class OrganisationAdmin(ModelAdmin):
+class OrganisationAdmin(TellsOfMemberships, ModelAdmin):
     list_display = ("name", "slug", "members_count", "created_at")
     search_fields = ("name", "slug", "members__email")
     readonly_fields = ("created_at",)
     inlines: ClassVar = [MembershipInline]
+
+    def save_model(self, request: HttpRequest, obj: Organisation, form: ModelForm, change: bool) -> None:
+        before = organisations.settings_of(Organisation.objects.get(pk=obj.pk)) if change else None
+        super().save_model(request, obj, form, change)
+        if before is not None:
+            tell_of_settings(request, obj, before)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Organisation]:
         return super().get_queryset(request).annotate(_members=Count("memberships"))
@@ -68,12 +89,19 @@ class OrganisationAdmin(ModelAdmin):
 
 
 @admin.register(Membership)
-class MembershipAdmin(ModelAdmin):
+class MembershipAdmin(TellsOfItself, ModelAdmin):
     list_display = ("user", "organisation", "role", "created_at")
     list_filter = ("role",)
     list_select_related = ("user", "organisation")
     search_fields = ("user__email", "organisation__name", "organisation__slug")
     autocomplete_fields = ("user", "organisation")
+
+    def save_model(self, request: HttpRequest, obj: Membership, form: ModelForm, change: bool) -> None:
+        super().save_model(request, obj, form, change)
+        if change:
+            tell_change(request, obj, form.initial)
+        else:
+            tell(request, "member.added", obj)
 
 
 @admin.register(Group)

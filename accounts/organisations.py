@@ -118,26 +118,33 @@ def _changing(principal: Principal) -> Iterator[Organisation]:
     """The organisation as it is now, to be changed: saved, told, and old files cleared away."""
     with held(principal, SETTINGS) as current:
         organisation = Organisation.objects.get(pk=current.organisation.pk)
-        before = _settings(organisation)
+        before = settings_of(organisation)
         try:
             yield organisation
             _save(current, organisation, before)
         except BaseException:
             _forget_file(organisation, unless=before["logo"])
             raise
-    for field in _settings(organisation):  # whoever goes on with the principal sees what is true now
+    for field in settings_of(organisation):  # whoever goes on with the principal sees what is true now
         setattr(principal.organisation, field, getattr(organisation, field))
 
 
 def _save(principal: Principal, organisation: Organisation, before: dict[str, Any]) -> None:
-    after = _settings(organisation)
-    changed = {field: [before[field], after[field]] for field in after if before[field] != after[field]}
+    changed = _changed(organisation, before)
     if not changed:
         return
     organisation.save(update_fields=list(changed))
     if before["logo"] and "logo" in changed:
         old = before["logo"]
         transaction.on_commit(partial(organisation.logo.storage.delete, old))
+    tell_changes(principal, organisation, before)
+
+
+def tell_changes(principal: Principal, organisation: Organisation, before: dict[str, Any]) -> None:
+    """Tells what is no longer as ``settings_of`` gave it, if anything."""
+    changed = _changed(organisation, before)
+    if not changed:
+        return
     details = {"changed": {**changed, **({"logo": _in_words(changed)} if "logo" in changed else {})}}
     happened.send(
         sender=Organisation,
@@ -148,7 +155,13 @@ def _save(principal: Principal, organisation: Organisation, before: dict[str, An
     )
 
 
-def _settings(organisation: Organisation) -> dict[str, Any]:
+def _changed(organisation: Organisation, before: dict[str, Any]) -> dict[str, list[Any]]:
+    after = settings_of(organisation)
+    return {field: [before[field], after[field]] for field in after if before[field] != after[field]}
+
+
+def settings_of(organisation: Organisation) -> dict[str, Any]:
+    """What ``change`` and its neighbours change, to compare with later."""
     fields = (*General.__dataclass_fields__, "error_rate", "require_mfa")
     return {**{field: getattr(organisation, field) for field in fields}, "logo": organisation.logo.name or ""}
 
