@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, ClassVar
 
 from django.utils.cache import patch_vary_headers
@@ -70,9 +70,13 @@ class ApiView(APIView):
 
     def paged(self, rows: Any, render: Any) -> Response:
         """One page of ``rows``, each through ``render``, with the addresses of its neighbours."""
+        return self.paged_together(rows, lambda page: [render(row) for row in page])
+
+    def paged_together(self, rows: Any, render: Any) -> Response:
+        """As ``paged``; ``render`` takes all rows of the page, where what it needs is read for all."""
         pages = Pages()
         page = pages.paginate_queryset(rows, self.request, view=self)
-        return pages.get_paginated_response([render(row) for row in page or []])
+        return pages.get_paginated_response(render(page or []))
 
 
 class Pages(CursorPagination):
@@ -86,7 +90,8 @@ class Pages(CursorPagination):
         try:
             cursor = super().decode_cursor(request)
             if cursor is not None and cursor.position is not None:
-                datetime.fromisoformat(cursor.position)
+                # As the database wants it: the ends of time are beyond some zones.
+                datetime.fromisoformat(cursor.position).astimezone(UTC)
             return cursor
         except (APIException, ValueError, OverflowError):
             detail = "This is no cursor of ours. Follow the addresses in “next” and “previous”."

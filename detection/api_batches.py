@@ -59,7 +59,7 @@ class BatchesView(ApiView):
     def get(self, request: Request) -> Response:
         """The organisation's, the newest first."""
         query(request, PageQuery)
-        return self.paged(batch_selectors.batches(self.principal), self._shape)
+        return self.paged_together(batch_selectors.batches(self.principal), self._shapes)
 
     @extend_schema(
         operation_id="batches_submit",
@@ -101,6 +101,10 @@ class BatchesView(ApiView):
             if refused.code == "too_many_batches":
                 raise Problem("conflict", str(refused), code=refused.code) from refused
             raise serializers.ValidationError({"urls": [str(refused)]}) from refused
+
+    def _shapes(self, batches: list[Batch]) -> list[dict[str, Any]]:
+        progress = batch_selectors.progresses(batches)
+        return [shape(each, progress[each.pk], self.request.build_absolute_uri) for each in batches]
 
     def _shape(self, batch: Batch) -> dict[str, Any]:
         return shape(batch, batch_selectors.progress(batch), self.request.build_absolute_uri)

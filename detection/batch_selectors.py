@@ -63,7 +63,7 @@ def progress(found: Batch) -> Progress:
 
 
 def progresses(found: list[Batch]) -> dict[UUID, Progress]:
-    """Of several batches, in three queries."""
+    """Of several batches, in four queries."""
     ids = [each.pk for each in found]
     states = _counts(BatchEntry.objects.filter(batch__in=ids), "state")
     detections = Detection.objects.filter(batch__in=ids)

@@ -83,6 +83,15 @@ def test_results_are_streamed_in_both_forms(api):
     assert [line["state"] for line in table] == ["accepted", "refused"]
 
 
+@pytest.mark.parametrize("count", [1, 4])
+def test_a_list_takes_as_many_queries_as_one(api, django_assert_max_num_queries, count):
+    for _ in range(count):
+        api.post("batches/", {"archive": archive()})
+    with django_assert_max_num_queries(8):
+        found = api.get("batches/").json()["results"]
+    assert [each["total"] for each in found] == [2] * count
+
+
 def test_addresses(api):
     found = api.send("batches/", {"urls": ["http://127.0.0.1/", "https://a.example/b.jpg"]}).json()
     assert found["total"] == 2

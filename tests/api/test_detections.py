@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from base64 import b64encode
 from datetime import timedelta
+from urllib.parse import quote
 from uuid import uuid4
 
 import pytest
@@ -22,6 +24,11 @@ from tests.detection_pages.examined import examined
 
 pytestmark = pytest.mark.django_db
 HOST = "http://testserver"
+# Cursors at the ends of time, in zones for which those lie beyond them.
+BEGINNING, END = (
+    quote(b64encode(b"p=" + quote(moment).encode()))
+    for moment in ("0001-01-01T00:00:00+23:59", "9999-12-31T23:59:59-23:59")
+)
 
 
 def upload(name: str = "cat.png", data: bytes | None = None) -> SimpleUploadedFile:
@@ -236,6 +243,7 @@ class TestList:
         ["verdict=maybe", "basis=x", "since=yesterday", "until=2026-01-01T00:00:00", "key=7", "batch=x",
          "limit=0",
          "limit=101", "limit=many", "cursor=x", "cursor=cD1ub3c%3D", "colour=red", "q=%00",
+         "cursor=" + BEGINNING, "cursor=" + END,
          "verdict=fake&verdict=real",
          "since=0001-01-01T00:00:00%2B14:00", "reference=" + 201 * "x"],
     )  # fmt: skip
