@@ -90,13 +90,15 @@ def give_back(at_work: Iterable[Delivery]) -> None:
 def save(done: Sequence[tuple[Delivery, Try]]) -> list[Webhook]:
     """Writes the ends of tries for the rows that are still ours; gives the webhooks switched off by it."""
     with transaction.atomic():
+        webhooks = _locked_webhooks({each.webhook_id for each, _ in done})
         ours = _locked(each for each, _ in done)
         kept = [(ours[each.pk], seen) for each, seen in done if each.pk in ours]
         update_rows(Delivery, {each.pk: _fields(each, seen) for each, seen in kept})
         by_webhook: dict[UUID, list[Try]] = {}
         for each, seen in kept:
             by_webhook.setdefault(each.webhook_id, []).append(seen)
-        return [off for pk in sorted(by_webhook) if (off := _health(pk, by_webhook[pk]))]
+        tried = [(webhooks[pk], tries) for pk, tries in by_webhook.items() if pk in webhooks]
+        return [webhook for webhook, tries in tried if _is_switched_off(webhook, tries)]
 
 
 def switched_off(webhook: Webhook) -> None:
@@ -170,6 +172,14 @@ def _locked(at_work: Iterable[Delivery]) -> dict[int, Delivery]:
     return {each.pk: each for each in held.order_by("pk")}
 
 
+def _locked_webhooks(ids: set[UUID]) -> dict[UUID, Webhook]:
+    """Before their deliveries, and in one order, as whoever changes one does: else each could wait for the
+    other. NO KEY: an event that is told to several does not wait for them.
+    """
+    rows = Webhook.objects.select_for_update(no_key=True).filter(pk__in=ids, active=True)
+    return {each.pk: each for each in rows.order_by("pk")}
+
+
 def _fields(row: Delivery, seen: Try) -> dict[str, Any]:
     """What a try writes: the end, or another try after a pause."""
     tries = row.attempts + 1
@@ -187,11 +197,8 @@ def _pause(tries: int) -> timedelta:
     return timedelta(seconds=PAUSES[tries - 1] * settings.WEBHOOK_RETRY_FACTOR * spread)
 
 
-def _health(pk: UUID, tries: list[Try]) -> Webhook | None:
-    """Keeps since when a webhook fails; gives it if it has just been switched off."""
-    webhook = Webhook.objects.select_for_update().filter(pk=pk, active=True).first()
-    if webhook is None:
-        return None
+def _is_switched_off(webhook: Webhook, tries: list[Try]) -> bool:
+    """Keeps since when a webhook fails; True if it has just been switched off for it."""
     if any(each.status == 410 for each in tries):
         return _switch_off(webhook, GONE)
     before = webhook.failing_since
@@ -203,14 +210,14 @@ def _health(pk: UUID, tries: list[Try]) -> Webhook | None:
         webhook.failing_since = before or tries[0].at
     if webhook.failing_since != before:
         webhook.save(update_fields=["failing_since"])
-    return None
+    return False
 
 
-def _switch_off(webhook: Webhook, reason: str) -> Webhook:
+def _switch_off(webhook: Webhook, reason: str) -> bool:
     webhook.active, webhook.off_reason = False, reason
     webhook.save(update_fields=["active", "off_reason"])
     switched_off(webhook)
-    return webhook
+    return True
 
 
 def _over(now: datetime) -> dict[str, Any]:

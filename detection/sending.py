@@ -39,12 +39,12 @@ def headers(webhook: Webhook, event_id: str, body: str, now: datetime) -> dict[s
 def _answered(delivery: Delivery, now: datetime) -> tuple[int | None, str, str]:
     """Status, the beginning of the answer, and what went wrong, in words."""
     webhook, body = delivery.webhook, delivery.body
-    signed = headers(webhook, delivery.event_id, body, now)
     try:
+        signed = headers(webhook, delivery.event_id, body, now)
         answer = open_url("POST", webhook.url, body=body.encode(), headers=signed, limits=LIMITS)
     except RemoteError as error:
         return None, "", str(error)
-    except Exception as error:  # a receiver may send anything; it must not stop the others' deliveries
+    except Exception as error:  # whatever a receiver sends, or a secret is, stops no other's deliveries
         return None, "", f"The request failed: {type(error).__name__}."
     return answer.status, _text(answer.body), REDIRECTED if answer.status in REDIRECTS else ""
 

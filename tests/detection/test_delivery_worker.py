@@ -155,6 +155,16 @@ def test_a_redirect_is_followed_nowhere(make, fire, receiver, settings):
     assert (entry["status"], entry["error"]) == (307, sending.REDIRECTED)
 
 
+def test_a_secret_that_is_none_is_a_failed_try(make, fire, receiver):
+    """What was written past the services, into the database itself, holds up nobody else's deliveries."""
+    webhook = make()
+    Webhook.objects.update(secret="")
+    with working():
+        fire(webhook)
+        eventually(lambda: Delivery.objects.get().attempts)
+    assert Delivery.objects.get().log[0]["error"].startswith("The request failed")
+
+
 def test_the_address_is_checked_at_each_delivery(make, fire, receiver, settings):
     """As where a name led to the Internet when it was saved, and leads to loopback now."""
     settings.WEBHOOK_RETRY_FACTOR = 1000.0
