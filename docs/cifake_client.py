@@ -229,7 +229,7 @@ class Client:
             if method == "DELETE" and answer.status == 404 and attempt > 1:
                 return answer  # an earlier try did it, though its answer was lost
             if answer.status < 400:
-                return answer
+                return _here(answer)
             told = _retry_after(answer.headers)
             if last or not _again(answer.status, safe) or (told or 0) > LONGEST_PAUSE:
                 raise Problem(answer.status, _problem(answer))
@@ -274,6 +274,14 @@ def verify_webhook(body: bytes, headers: Mapping[str, str], secret: str, now: fl
     if not any(kind == "v1" and hmac.compare_digest(wanted, value.encode()) for kind, _, value in given):
         raise NotVerified("The signature is not ours: the secret is another one, or the body was changed.")
     return json.loads(body)
+
+
+def _here(answer: Answer) -> Answer:
+    """The API itself never redirects: what does is a proxy before it, as from http:// to https://."""
+    where = answer.headers.get("Location", "")
+    if answer.status < 300 or answer.status == 304:
+        return answer
+    raise Problem(answer.status, {"title": "Moved", "detail": f"Give the address that it has: {where}"})
 
 
 def _again(status: int, safe: bool) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import email.utils
 import json
+import re
 import time
 from datetime import UTC, datetime
 from pathlib import Path
@@ -138,9 +139,22 @@ def test_pages_are_followed_on_our_own_server_only():
 
 
 def test_the_key_does_not_follow_a_redirect():
-    with scripted() as other, scripted((302, None, {"Location": other.url})) as script:
-        assert client(script).request("GET", "models/").status == 302
+    with (
+        scripted() as other,
+        scripted((302, None, {"Location": other.url})) as script,
+        pytest.raises(cifake.Problem, match=re.escape(other.url)),
+    ):
+        client(script).request("GET", "models/")
     assert other.seen == []
+
+
+def test_who_forgot_the_s_of_https_is_told_the_address(picture):
+    """A proxy moves all of http:// to https://: no body, and no JSON in it."""
+    where = "https://cifake.example.org/"
+    moved = (301, None, {"Location": where})
+    with scripted(moved) as script, pytest.raises(cifake.Problem, match=re.escape(where)):
+        client(script).check(picture)
+    assert len(script.seen) == 1
 
 
 def test_a_lost_answer_to_a_deletion_is_no_failure():
