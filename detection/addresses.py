@@ -36,7 +36,12 @@ NEVER = _networks(
     "168.63.129.16/32",  # Azure's, which looks like a public address
     "100.100.100.200/32",  # Alibaba Cloud's
     "192.0.0.192/32",  # Oracle Cloud's
-    "fd00:ec2::254/128",  # Amazon's
+    "fd00:ec2::/32",  # Amazon's
+    "fd20:ce::254/128",  # Google's
+    "fd00:c1::a9fe:a9fe/128",  # Oracle Cloud's once more
+    "fd00:42::42/128",  # Scaleway's
+    "fd00:a9fe:a9fe::1/128",  # Linode's
+    "fd00:100::100:200/128",  # Alibaba Cloud's once more
     "224.0.0.0/4",  # multicast
     "240.0.0.0/4",  # reserved, and broadcast
     "::/128",  # this host

@@ -43,7 +43,10 @@ class AfterwardsApplication:
                 await send(message)
 
         await self.application(scope, receive, hold)
-        if held:
+        if held and held[0]["status"] >= 400:  # something failed behind the view: nothing is to come
+            for message in held:
+                await send(message)
+        elif held:
             async with _until_gone(receive) as gone:
                 await scope[KEY](held, gone, send)
 

@@ -120,6 +120,9 @@ def begin(principal: Principal, request: Request) -> Once:
     wanted = {"key": principal.key, "value": value}
     defaults = {"fingerprint": fingerprint(request), "created_at": timezone.now()}
     row, made = IdempotentRequest.objects.get_or_create(**wanted, defaults=defaults)
+    if row.created_at < timezone.now() - KEEP:  # one of very many that are to be forgotten
+        row.delete()
+        row, made = IdempotentRequest.objects.get_or_create(**wanted, defaults=defaults)
     if row.fingerprint != defaults["fingerprint"]:
         raise Problem("idempotency-key-reused", REUSED, errors=[{"header": HEADER, "detail": REUSED}])
     return Once(row if made or row.body else _taken_over(row))

@@ -79,6 +79,15 @@ class TestOneAfterTheOther:
         assert send(api).json()["id"] != first["id"]
         assert IdempotentRequest.objects.count() == 1
 
+    def test_so_it_is_where_more_are_old_than_one_request_forgets(self, api, monkeypatch):
+        first = send(api, reference="r").json()
+        IdempotentRequest.objects.update(created_at=timezone.now() - idempotency.KEEP - timedelta(minutes=1))
+        monkeypatch.setattr(idempotency, "CLEANED", 0)
+        second = send(api, reference="s")
+        assert second.status_code == 202
+        assert second.json()["id"] != first["id"]
+        assert IdempotentRequest.objects.count() == 1
+
     def test_what_was_deleted_is_in_no_kept_answer(self, api, principal):
         first = send(api, reference="secret").json()
         services.delete(principal=principal, pk=first["id"])

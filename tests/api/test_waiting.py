@@ -10,7 +10,7 @@ from asgiref.sync import sync_to_async
 from django.utils import timezone
 
 from accounts.models import ApiKey
-from detection import api_events, api_waiting, push, queue, results, services
+from detection import afterwards, api_events, api_waiting, push, queue, results, services
 from detection.models import Detection, StageRun
 from detection.stages import Outcome
 from tests import hostile
@@ -148,6 +148,23 @@ class TestWaiting:
         monkeypatch.setattr(api_waiting, "LOOK_SECONDS", 0.05)
         (status, _, _), _ = await together(ask("POST", "detections/?wait=30", secret, URL), finish_next())
         assert status == 201
+
+
+async def test_what_failed_behind_the_view_is_told_as_it_is():
+    """A middleware that fails after a view that has handed something over: nothing is waited for."""
+
+    async def django(scope, receive, send):
+        scope[afterwards.KEY] = None
+        await send({"type": "http.response.start", "status": 503, "headers": []})
+        await send({"type": "http.response.body", "body": b"busy"})
+
+    sent = []
+
+    async def send(message):
+        sent.append(message)
+
+    await afterwards.AfterwardsApplication(django)({}, None, send)
+    assert [sent[0]["status"], sent[1]["body"]] == [503, b"busy"]
 
 
 class TestEventsOfOne:

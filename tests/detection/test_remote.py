@@ -147,7 +147,9 @@ class TestRanges:
             assert code_of(server.url(host="127.0.0.1"))[1] == "forbidden_address"
             settings.REMOTE_ALLOW_PRIVATE = True
             assert remote.fetch_image(server.url(host="127.0.0.1"))[0] == b"picture"
-        for host in ("169.254.169.254", "0.0.0.0", "[::ffff:127.0.0.1]", "[fd00:ec2::254]"):
+        clouds = ("[fd00:ec2::254]", "[fd00:ec2::23]", "[fd20:ce::254]", "[fd00:c1::a9fe:a9fe]")
+        clouds += ("[fd00:42::42]", "[fd00:a9fe:a9fe::1]", "[fd00:100::100:200]", "100.100.100.200")
+        for host in ("169.254.169.254", "0.0.0.0", "[::ffff:127.0.0.1]", *clouds):
             assert code_of(f"http://{host}/latest/meta-data/")[1] == "forbidden_address"
 
 
