@@ -114,7 +114,8 @@ class KeyChange(Strict):
         child=Text(max_length=60),
         required=False,
         max_length=key_rules.MOST_ADDRESSES,
-        help_text="Networks it may be used from, as in 192.0.2.0/24; none: from everywhere.",
+        help_text="Networks it may be used from, as in 192.0.2.0/24; none: from everywhere. "
+        "Within those of the key in use, if that has any.",
     )
     per_minute = Whole(
         required=False,

@@ -40,6 +40,7 @@ def keys_page(request: HttpRequest, principal: Principal) -> HttpResponse:
     context = {
         "cards": [each for each in found if each.state != key_selectors.REVOKED],
         "revoked": [each for each in found if each.state == key_selectors.REVOKED],
+        "most_revoked": key_selectors.MOST_REVOKED,
         "may_change": principal.may(KEYS_WRITE),
     }
     return render(request, "accounts/keys.html", context)

@@ -37,6 +37,14 @@ def checked(**fields: Any) -> dict[str, Any]:
     return values
 
 
+def within(addresses: Sequence[str], bounds: Sequence[str]) -> bool:
+    """Whether a key of these networks (none: everywhere) could be used only where one of ``bounds`` could."""
+    if not bounds:
+        return True
+    allowed = [ip_network(each) for each in bounds]
+    return bool(addresses) and all(_inside(ip_network(each), allowed) for each in addresses)
+
+
 def overlap(hours: Any) -> int:
     """Hours for which the old value goes on working beside the new one."""
     return _whole(hours, "overlap_hours", 0, LONGEST_OVERLAP_HOURS, "hours")
@@ -91,6 +99,11 @@ def _network(text: str) -> IPv4Network | IPv6Network:
         # Not made larger in silence: who types one machine with a mask may have meant that machine.
         raise ValidationError(f"“{text}” is one machine, with a mask. For its whole network write {network}.")
     return _plain(network)
+
+
+def _inside(network: IPv4Network | IPv6Network, allowed: Sequence[IPv4Network | IPv6Network]) -> bool:
+    same = (each for each in allowed if each.version == network.version)
+    return any(network.subnet_of(each) for each in same)  # type: ignore[arg-type]  # of one version
 
 
 def _plain(network: IPv4Network | IPv6Network) -> IPv4Network | IPv6Network:

@@ -16,6 +16,7 @@ from accounts import access, usage
 from accounts.access import ALLOWED, KEYS_READ, PERMISSIONS, SCOPES, Principal
 from accounts.models import ApiKey, KeySecret, Membership, Usage, User
 
+MOST_REVOKED = 50  # a program may make and revoke a key a day, for years
 WORKS, EXPIRED, CLOSED, REVOKED = "works", "expired", "closed", "revoked"
 
 
@@ -86,13 +87,15 @@ def behind(principal: Principal) -> User | None:
 
 
 def cards(principal: Principal) -> list[Card]:
-    """The organisation's keys: those that work first, then the newest.
+    """The organisation's keys: those that work first, then the newest; of those revoked the last few.
 
     Raises:
         PermissionDenied: the principal may not see keys.
     """
-    found = [_card(key) for key in _keys(principal)]
-    return sorted(found, key=lambda card: (card.state == REVOKED, card.state != WORKS))
+    keys = _keys(principal)
+    found = [_card(key) for key in keys.filter(revoked_at=None)]
+    revoked = keys.exclude(revoked_at=None).order_by("-revoked_at")[:MOST_REVOKED]
+    return [*sorted(found, key=lambda card: card.state != WORKS), *map(_card, revoked)]
 
 
 def card(principal: Principal, pk: UUID) -> Card:

@@ -26,6 +26,9 @@ from accounts.signals import happened
 
 MOST_KEYS = 200  # of one organisation; revoked ones do not count
 OVERLAP_HOURS = 24
+ELSEWHERE = "The key in use works from {} alone. Those that it makes or changes must, too: name such addresses."
+    "The key in use works from {} alone, and so must those that it makes or changes: name such addresses."
+)
 
 
 def make(
@@ -50,7 +53,7 @@ def make(
     )
     ends = key_rules.expiry(expires_at)
     with held(principal, access.KEYS_WRITE) as principal:
-        _require_no_more(principal, fields["scopes"])
+        _require_no_more(principal, fields["scopes"], fields["addresses"])
         _require_room(principal)
         key = ApiKey.objects.create(organisation=principal.organisation, created_by=principal.user, **fields)
         value = _new_value(principal, key, ends)
@@ -70,7 +73,8 @@ def change(*, principal: Principal, pk: UUID, fields: Mapping[str, Any]) -> ApiK
     values = key_rules.checked(**fields)
     with held(principal, access.KEYS_WRITE) as principal:
         key = _open_key(principal, pk)
-        _require_no_more(principal, [*key.scopes, *values.get("scopes", ())])
+        _require_no_more(principal, [*key.scopes, *values.get("scopes", ())], key.addresses)
+        _require_no_more(principal, (), values.get("addresses", key.addresses))
         changed = {name: value for name, value in values.items() if getattr(key, name) != value}
         for name, value in changed.items():
             setattr(key, name, value)
@@ -98,7 +102,7 @@ def rotate(
     hours, ends = key_rules.overlap(overlap_hours), key_rules.expiry(expires_at)
     with held(principal, access.KEYS_WRITE) as principal:
         key = _open_key(principal, pk)
-        _require_no_more(principal, key.scopes)
+        _require_no_more(principal, key.scopes, key.addresses)
         until = timezone.now() + timedelta(hours=hours)
         key.secrets.filter(Q(expiry=None) | Q(expiry__gt=until)).update(expiry=until)
         value = _new_value(principal, key, ends)
@@ -135,11 +139,14 @@ def _open_key(principal: Principal, pk: UUID) -> ApiKey:
     return key
 
 
-def _require_no_more(principal: Principal, scopes: Iterable[str]) -> None:
+def _require_no_more(principal: Principal, scopes: Iterable[str], addresses: Sequence[str]) -> None:
     """Nobody makes, or gets the value of, what may do more than they may."""
     beyond = [PERMISSIONS[each] for each in dict.fromkeys(scopes) if not principal.may(each)]
     if beyond:
         raise PermissionDenied(f"You may not do yourself what this key may: {'; '.join(beyond)}.")
+    bounds = principal.key.addresses if principal.key else ()
+    if not key_rules.within(addresses, bounds):
+        raise PermissionDenied(ELSEWHERE.format(", ".join(bounds)))
 
 
 def _require_room(principal: Principal) -> None:

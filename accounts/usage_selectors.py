@@ -70,8 +70,9 @@ def month(principal: Principal) -> list[Share]:
     rows = _rows(principal).filter(day__gte=usage.today().replace(day=1))
     sums = {name: Sum(name) for name in ("images", "requests", "refused")}
     used: dict[Any, Any] = {each["key"]: each for each in rows.values("key").order_by().annotate(**sums)}
-    keys = ApiKey.objects.filter(organisation=principal.organisation).order_by("name", "pk")
-    shares = [_share(key, used.get(key.pk)) for key in keys if key.pk in used or key.revoked_at is None]
+    mine = ApiKey.objects.filter(organisation=principal.organisation).order_by("name", "pk")
+    keys = mine.filter(Q(revoked_at=None) | Q(pk__in=[key for key in used if key is not None]))
+    shares = [_share(key, used.get(key.pk)) for key in keys]
     shares.sort(key=lambda share: (-share.images, -share.requests))
     return [*shares, _share(None, used.get(None))]
 

@@ -269,6 +269,6 @@ class TestCards:
     def test_queries_do_not_grow_with_the_keys(self, make_key, principal, django_assert_num_queries):
         for _ in range(5):
             make_key(principal)
-        with django_assert_num_queries(2):
+        with django_assert_num_queries(3):
             cards = key_selectors.cards(principal)
         assert len(cards) == 5
