@@ -26,7 +26,7 @@ from accounts.signals import happened
 
 MOST_KEYS = 200  # of one organisation; revoked ones do not count
 OVERLAP_HOURS = 24
-ELSEWHERE = "The key in use works from {} alone. Those that it makes or changes must, too: name such addresses."
+ELSEWHERE = (
     "The key in use works from {} alone, and so must those that it makes or changes: name such addresses."
 )
 
