@@ -18,7 +18,7 @@ from mlcore import imaging
 from mlcore.contracts import Finding, ProvenanceSummary, Source
 from mlcore.errors import ImageRefused
 from mlcore.provenance import blocks, encoding, examine, exif, generators, metadata, xmp
-from tests.provenance import hostile
+from tests.provenance import hostile, pieces
 
 # Pillow warns of the same corrupt EXIF, 60,000 times for one of the files.
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")
@@ -67,13 +67,13 @@ def test_nothing_is_swallowed_by_the_safety_net(name):
 
 
 def test_sixty_thousand_values_of_one_megabyte_are_read_once_each():
-    found = exif.read(blocks.read(hostile.same_megabyte()).exif)
+    found = exif.read(blocks.read(pieces.same_megabyte()).exif)
     assert sum(map(len, found.texts.values())) <= len(exif.TEXTS) * exif.MOST_VALUE
 
 
 def test_bombs_are_inflated_no_further_than_the_limit():
-    assert blocks.inflated(hostile.bomb(), limit=1000) is None
-    assert blocks.inflated(hostile.bomb(1 << 20), limit=1 << 20) == b"a" * (1 << 20)
+    assert blocks.inflated(pieces.bomb(), limit=1000) is None
+    assert blocks.inflated(pieces.bomb(1 << 20), limit=1 << 20) == b"a" * (1 << 20)
 
 
 def test_many_bombs_share_one_limit(monkeypatch):
@@ -86,9 +86,7 @@ def test_many_bombs_share_one_limit(monkeypatch):
     assert sum(inflated) <= blocks.MOST_TEXT_ALL
 
 
-@pytest.mark.parametrize(
-    "packet", [hostile.laughs(), hostile.quadratic(), hostile.OUTSIDE, hostile.PARAMETER]
-)
+@pytest.mark.parametrize("packet", [pieces.laughs(), pieces.quadratic(), pieces.OUTSIDE, pieces.PARAMETER])
 def test_a_document_type_is_refused_before_it_is_read(packet):
     found = xmp.read(packet)
     assert found.refused == "it declares a document type"
@@ -97,9 +95,9 @@ def test_a_document_type_is_refused_before_it_is_read(packet):
 
 def test_what_comes_before_and_after_the_harm_is_still_read():
     """A bomb in the XMP costs neither the prompt beside it nor the watermark's turn."""
-    data = hostile.png_with(
-        hostile.chunk(b"iTXt", b"XML:com.adobe.xmp\0\0\0\0\0" + hostile.laughs()),
-        hostile.text_chunk("parameters", hostile.A1111),
+    data = pieces.png_with(
+        pieces.chunk(b"iTXt", b"XML:com.adobe.xmp\0\0\0\0\0" + pieces.laughs()),
+        pieces.text_chunk("parameters", pieces.A1111),
     )
     provenance = examine(data, None, trust_dir=None)
     assert provenance.summary is ProvenanceSummary.DECLARED_AI
