@@ -39,26 +39,29 @@ class Wait:
     async def __call__(self, held: list[Message], gone: asyncio.Task[None], send: Send) -> None:
         """Sends the result if it comes in time, else what Django has answered."""
         try:
-            ready = await self._ready(gone)
-            messages = await afterwards.read(self._better, held) if ready else held
+            messages = await self._result(held, gone) or held
         except Exception:  # what Django said stays true
             logger.exception("A request could not wait for its result.")
             messages = held
         for message in messages:
             await send(message)
 
-    async def _ready(self, gone: asyncio.Task[None]) -> bool:
+    async def _result(self, held: list[Message], gone: asyncio.Task[None]) -> list[Message] | None:
         end = time.monotonic() + self.seconds
         async with listening(push.detection_group(self.pk)) as ear:
             gone.add_done_callback(lambda task: ear.news.set())
             while not gone.done():
-                if await afterwards.read(is_ready, self.principal, self.pk, self.done):
-                    return True
+                if found := await afterwards.read(self._look, held):
+                    return found
                 left = end - time.monotonic()
                 if left <= 0:
-                    return False
+                    return None
                 await ear.wait(min(left, LOOK_SECONDS))
-        return False
+        return None
+
+    def _look(self, held: list[Message]) -> list[Message] | None:
+        """In one go: another thread and connection for the answer would take as long as the look."""
+        return self._better(held) if is_ready(self.principal, self.pk, self.done) else None
 
     def _better(self, held: list[Message]) -> list[Message]:
         answer = self.answer()

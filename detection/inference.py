@@ -28,6 +28,9 @@ STOP_SECONDS = 10.0  # for the batches at work to end by themselves
 HEAD_START = 60.0  # that the fast lane has to load its models without company
 RESTART_PAUSE = 10.0
 LISTEN_PAUSE = 1.0
+# That verdicts have to themselves: one image alone is over by then, and all else that begins with it
+# would double the time on two processors.
+LATER_SECONDS = 0.1
 JOIN_SECONDS = 600.0
 SWEEP_SECONDS = 24 * 3600.0
 
@@ -41,6 +44,7 @@ class InferenceConsumer:
         # Beside the fast lane: so many processes feed batches in as examine them.
         self.batches = BatchWorker() if FAST in lanes else None
         self._stopping = asyncio.Event()
+        self._later: asyncio.TimerHandle | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self._others: list[asyncio.Task[None]] = []
 
@@ -135,6 +139,15 @@ class InferenceConsumer:
                 await layer.group_discard(INFERENCE_GROUP, channel)
 
     def _wake(self) -> None:
+        """The lane of verdicts at once, for which people wait; all else a moment later."""
+        for lane in self.lanes:
+            if lane.name == FAST:
+                lane.wake()
+        if self._later is None:
+            self._later = asyncio.get_running_loop().call_later(LATER_SECONDS, self._wake_others)
+
+    def _wake_others(self) -> None:
+        self._later = None
         self.deliveries.wake()
         if self.batches is not None:
             self.batches.wake()

@@ -94,6 +94,7 @@ class Lane:
             reply = await self._infer(batch)
             await self._saved()
             self._saving = asyncio.create_task(self._save(batch.claim, reply))
+            await asyncio.sleep(0)  # it begins: what is waited for is saved before anything is looked for
             batch = await ahead
 
     async def _next(self) -> Batch | None:
