@@ -10,6 +10,7 @@ from rest_framework.parsers import JSONParser
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 
+from accounts import limits
 from accounts.access import Principal, require
 
 
@@ -17,9 +18,10 @@ class Allowed(BasePermission):
     """A key, and one whose scopes hold what the view asks for this method."""
 
     def has_permission(self, request: Request, view: Any) -> bool:
-        """Raises PermissionDenied where the scope is missing. False, and so 401, without a key."""
+        """Raises PermissionDenied where the scope is missing, Problem (429) over the limit. False: no key."""
         if not isinstance(request.auth, Principal):
             return False
+        limits.require_room(request)  # first: what is refused for want of a scope ends with the minute, too
         method = "GET" if request.method == "HEAD" else str(request.method)
         if hasattr(view, method.lower()):  # what the view does not know is a 405, whoever asks
             for permission in _permissions(view, method):

@@ -74,14 +74,20 @@ class KeyThrottle(BaseThrottle):
 
     def allow_request(self, request: Request, view: Any) -> bool:
         """Raises Problem (429) with the seconds to wait; strangers are not its business."""
-        principal = request.auth
-        if not isinstance(principal, Principal) or principal.key is None:
-            return True
-        window = take(principal.key)
-        request._request.key_window = window
-        if not window.allowed:
-            raise _too_many(window)
+        require_room(request)
         return True
+
+
+def require_room(request: Request) -> None:
+    """Counts a request, once however often it is asked. Raises Problem (429): the minute is used up."""
+    principal = request.auth
+    if not isinstance(principal, Principal) or principal.key is None:
+        return
+    if hasattr(request._request, "key_window"):
+        return
+    window = request._request.key_window = take(principal.key)
+    if not window.allowed:
+        raise _too_many(window)
 
 
 def tell_limits(get_response: Callable[[HttpRequest], HttpResponse]) -> Callable[[HttpRequest], HttpResponse]:
@@ -92,7 +98,7 @@ def tell_limits(get_response: Callable[[HttpRequest], HttpResponse]) -> Callable
         principal = getattr(request, "auth", None)  # DRF leaves it here
         # A fault is told as it is: what it hit, the cache or the database, is not asked again.
         if isinstance(principal, Principal) and principal.key is not None and response.status_code < 500:
-            # What was refused before the throttle was asked, for lack of a scope, counts as well.
+            # What was refused before anybody counted, for an unknown format say, counts as well.
             window = getattr(request, "key_window", None) or take(principal.key)
             usage.count_request(principal, refused=response.status_code == 429)
             _tell(response, principal.key, window)

@@ -147,6 +147,10 @@ class TestAnswers:
         left = re.fullmatch(r'"minute";r=119;t=45, "month";r=6;t=(\d+)', response["RateLimit"])
         assert 0 < int(left[1]) <= 31 * 86_400
 
+    def test_what_its_scopes_refuse_ends_with_the_minute_too(self, ping, make_key):
+        _, value = make_key(scopes=[access.USAGE_READ], per_minute=2)
+        assert [ping(value).status_code for _ in range(4)] == [403, 403, 429, 429]
+
     def test_what_its_scopes_refuse_counts_and_is_told(self, ping, make_key):
         _, value = make_key(scopes=[access.USAGE_READ], per_minute=5)
         assert [ping(value)["RateLimit"][:12] for _ in range(2)] == ['"minute";r=4', '"minute";r=3']
