@@ -129,6 +129,7 @@ class TestSubmit:
 
     def test_it_takes_the_scope(self, api_key):
         problem(Api(api_key([READ])[1]).post("detections/", {"file": upload()}), "forbidden")
+        assert not Detection.objects.exists()
 
     def test_a_quota_that_is_used_up(self, api_key):
         api = Api(api_key(per_month=1)[1])
@@ -180,7 +181,8 @@ class TestRead:
     @pytest.mark.parametrize("path", ["", "files/original/", "events/"])
     def test_another_organisations_are_not_there(self, stranger, principal, path):
         detection = factory.done(principal)
-        problem(stranger.get(f"detections/{detection.pk}/{path}"), "not-found")
+        found = problem(stranger.get(f"detections/{detection.pk}/{path}"), "not-found")
+        assert found == problem(stranger.get(f"detections/{uuid4()}/{path}"), "not-found")
 
     @pytest.mark.parametrize("path", ["rerun/", "explanations/lime/"])
     def test_nor_can_anything_be_done_with_them(self, stranger, principal, path):
@@ -249,7 +251,8 @@ class TestList:
     )  # fmt: skip
     def test_a_filter_that_makes_no_sense_is_an_error(self, api, principal, asked):
         factory.waiting(principal)
-        problem(api.get(f"detections/?{asked}"), "invalid-parameter")
+        found = problem(api.get(f"detections/?{asked}"), "invalid-parameter")
+        assert [each["parameter"] for each in found["errors"]] == [asked.partition("=")[0]]
 
     @pytest.mark.parametrize("asked", ["", "q=photo", "verdict=fake&basis=pixels", "limit=100"])
     def test_eight_queries_at_most(self, api, principal, asked, django_assert_max_num_queries):
