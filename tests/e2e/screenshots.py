@@ -14,19 +14,32 @@ from pathlib import Path
 from PIL import Image
 from playwright.sync_api import Browser, Page
 
+from tests.e2e import newsroom
 from tests.e2e.acts import wait_done
+from tests.e2e.organisation_pages import walks
 from tests.e2e.product import ROOT, chromium, cifake, product, sign_up
+from tests.receiver import receiving
 
 WIDE, NARROW = {"width": 1440, "height": 900}, {"width": 390, "height": 844}
 LARGEST = 300_000  # bytes
 # Found, not imported: the package writes settings into the home folder when it is.
 PHOTO = Path(find_spec("ultralytics").origin).parent / "assets/bus.jpg"
+# Folds are opened, to be looked at; the menu where its picture is taken.
+OPEN = """
+name => {
+  const opened = name.endsWith("menu") ? ".menu" : ".fold, main .details";
+  for (const each of document.querySelectorAll(opened)) each.open = true;
+}
+"""
 KEPT = {
     ("check", "desktop", "light"),
     ("result", "desktop", "light"),
     ("result", "phone", "dark"),
     ("cifake", "desktop", "dark"),
     ("history", "desktop", "light"),
+    ("members", "desktop", "light"),
+    ("batch", "desktop", "light"),
+    ("webhook", "phone", "dark"),
 }
 
 
@@ -39,9 +52,14 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as scratch:
         data = Path(scratch)
         images = cifake(data / "images", 6)
-        with product(data / "data") as address, chromium() as browser:
-            warm_up(browser, address, [images[0], PHOTO])
-            take_all(browser, address, images, asked.folder, None if asked.all else KEPT)
+        with receiving(newsroom.answer) as receiver:
+            allowed = {"REMOTE_ALLOW_PRIVATE": "true", "REMOTE_PORTS": str(receiver.port)}
+            with product(data / "data", **allowed) as address, chromium() as browser:
+                warm_up(browser, address, [images[0], PHOTO])
+                kept = None if asked.all else KEPT
+                take_all(browser, address, images, asked.folder, kept)
+                for signed_in, pages in walks(browser, address, data / "data", images, receiver):
+                    shots(browser, signed_in, pages, asked.folder, kept)
 
 
 def warm_up(browser: Browser, address: str, images: list[Path]) -> None:
@@ -109,12 +127,9 @@ def shots(browser: Browser, signed_in, pages: dict[str, str], folder: Path, kept
             )
             page = context.new_page()
             for name in wanted:
-                page.goto(pages[name])
-                page.wait_for_load_state("networkidle")
+                page.goto(pages[name], wait_until="networkidle")
                 if kept is None:
-                    page.evaluate(
-                        "document.querySelectorAll('.fold').forEach((each) => { each.open = true; })"
-                    )
+                    page.evaluate(OPEN, name)
                 save(page, folder / f"{name}-{size}-{theme}.png", whole=kept is None)
             context.close()
 
