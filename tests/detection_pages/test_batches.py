@@ -10,6 +10,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from detection import batch_worker
 from detection.models import Batch, Detection
 from tests.detection.batching import examine_all, work_all
+from tests.detection_pages import factory
 from tests.hostile import png
 from tests.zips import handmade, zipped
 
@@ -48,6 +49,22 @@ def test_a_zip_is_sent_followed_and_done(member_client, base):
     assert "&lt;b&gt;.txt" in page  # refused, and named as it is
     assert "Cancel the rest" not in page
     assert "Story" in member_client.get(base).content.decode()
+
+
+def test_it_leads_to_its_images_alone(client, make_principal, principal, member_client, base):
+    send(member_client, base)
+    batch = Batch.objects.get()
+    work_all()
+    factory.done(principal, "alone.jpg")
+    address = f"/o/{principal.organisation.slug}/history/?batch={batch.pk}"
+    assert f'href="{address}"' in member_client.get(f"{base}{batch.pk}/").content.decode()
+    page = member_client.get(address).content.decode()
+    assert [name in page for name in ("a.png", "c.png", "alone.jpg")] == [True, True, False]
+    for words in (f"?batch={batch.pk}&amp;verdict=fake", f'name="batch" value="{batch.pk}"'):
+        assert words in page, "tabs and search stay within the batch"
+    other = make_principal()
+    client.force_login(other.user)
+    assert client.get(f"/o/{other.organisation.slug}/history/?batch={batch.pk}").status_code == 404
 
 
 @pytest.mark.parametrize(
