@@ -15,7 +15,7 @@ from pathlib import Path
 from urllib.request import Request, urlopen
 
 from PIL import Image, ImageDraw
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, FilePayload, Page
 
 from tests.e2e.people import invite, join, link, send
 from tests.e2e.product import PASSWORD
@@ -124,7 +124,11 @@ def batches(member: Page, herald: str, images: list[Path]) -> str:
 
 def _batch(member: Page, herald: str, name: str, images: list[Path], *, broken: bool = False) -> str:
     member.goto(f"{herald}batches/")
-    packed = {"name": "pictures.zip", "mimeType": "application/zip", "buffer": zipped(images, broken=broken)}
+    packed: FilePayload = {
+        "name": "pictures.zip",
+        "mimeType": "application/zip",
+        "buffer": zipped(images, broken=broken),
+    }
     member.set_input_files("[name=archive]", packed)
     member.fill("[name=reference]", name)
     send(member)
