@@ -137,10 +137,11 @@ class Postgres:
     def data(self) -> str:
         return str(self.folder / "data")
 
-    def database(self) -> str:
-        """The URL of a new, empty database."""
+    def database(self, like: str = "") -> str:
+        """The URL of a new database: empty, or a copy of the one at ``like``, which nobody uses meanwhile."""
         name = f"test_{uuid.uuid4().hex[:12]}"
-        self._tool("createdb", "-h", str(self.folder), "-U", "test", name)
+        template = ["-T", like.rpartition("/")[2]] if like else []
+        self._tool("createdb", "-h", str(self.folder), "-U", "test", *template, name)
         return f"postgres://test@{str(self.folder).replace('/', '%2F')}/{name}"
 
     def close(self) -> None:

@@ -1,9 +1,11 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,21 +14,13 @@ import pytest
 
 from tests.servers import Postgres, Process, Site, eventually
 
-STAGES_MODULE = "tests.chaos.stages"
-
-
-@pytest.fixture(scope="session")
-def postgres() -> Iterator[Postgres]:
-    server = Postgres()
-    yield server
-    server.close()
-
 
 class ChaosSite(Site):
-    """A site with the real classifier and leases, and a look into its rows and files."""
+    """A site with real leases, and a look into its rows and files."""
 
     def __init__(self, folder: Path, database_url: str = "", **environment: str) -> None:
-        settings = {"STAGES_MODULE": STAGES_MODULE, "RETRY_SECONDS": "0.2", **environment}
+        stages = "tests.chaos.light_stages" if database_url else "tests.chaos.stages"
+        settings = {"STAGES_MODULE": stages, "RETRY_SECONDS": "0.2", **environment}
         super().__init__(folder, database_url, **settings)
         self.database_url = self.environment["DATABASE_URL"]
         self.sqlite = self.database_url.startswith("sqlite")
@@ -91,14 +85,49 @@ class ChaosSite(Site):
         assert with_verdict[0][0] == count
 
 
-@pytest.fixture(params=["sqlite", "postgres"])
-def site(request, tmp_path: Path) -> ChaosSite:
-    folder = tmp_path / "site"
-    folder.mkdir()
-    url = "" if request.param == "sqlite" else request.getfixturevalue("postgres").database()
-    site = ChaosSite(folder, url)
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    server = Postgres()
+    yield server
+    server.close()
+
+
+def migrated(site: ChaosSite) -> ChaosSite:
     site.run("migrate", "-v0")
     return site
+
+
+@pytest.fixture(scope="session")
+def empty_file(tmp_path_factory) -> Path:
+    """SQLite with all tables and no row. A copy takes no time; the migrations take seconds."""
+    return migrated(ChaosSite(tmp_path_factory.mktemp("empty"))).folder / "cifake.sqlite3"
+
+
+@pytest.fixture(scope="session")
+def empty_postgres(tmp_path_factory, postgres) -> Callable[[], str]:
+    """The same; gives the URL of a copy."""
+    url = migrated(ChaosSite(tmp_path_factory.mktemp("empty"), postgres.database())).database_url
+    return partial(postgres.database, like=url)
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def new_site(request, tmp_path: Path) -> Callable[..., ChaosSite]:
+    """``new_site(**environment)``: a site that begins empty."""
+
+    def make(**environment: str) -> ChaosSite:
+        folder = tmp_path / "site"
+        folder.mkdir()
+        if request.param == "postgres":
+            return ChaosSite(folder, request.getfixturevalue("empty_postgres")(), **environment)
+        shutil.copy(request.getfixturevalue("empty_file"), folder)
+        return ChaosSite(folder, **environment)
+
+    return make
+
+
+@pytest.fixture
+def site(new_site) -> ChaosSite:
+    return new_site()
 
 
 def fast_model(process: Process, nth: int) -> int:

@@ -1,4 +1,4 @@
-"""kill -9 with work in flight, on real processes, with the real model: nothing lost, nothing twice."""
+"""kill -9 with work in flight, on real processes: nothing lost, nothing twice."""
 
 from __future__ import annotations
 

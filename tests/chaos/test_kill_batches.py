@@ -6,7 +6,6 @@ import os
 import random
 import threading
 import time
-from pathlib import Path
 
 import pytest
 
@@ -34,15 +33,11 @@ print(json.dumps(True))
 CONSUMER = ("inference_consumer", "--lanes", "fast,slow")
 
 
-@pytest.fixture(params=["sqlite", "postgres"])
-def toy_site(request, tmp_path: Path) -> ChaosSite:
+@pytest.fixture
+def toy_site(new_site) -> ChaosSite:
     """What is killed here is not the model: one that costs nothing will do."""
-    folder = tmp_path / "site"
-    folder.mkdir()
-    url = "" if request.param == "sqlite" else request.getfixturevalue("postgres").database()
-    site = ChaosSite(folder, url, STAGES_MODULE="tests.detection.toy_stages", BATCH_THREADS="3")
-    site.run("migrate", "-v0")
-    (folder / "toy_weights").touch()
+    site = new_site(STAGES_MODULE="tests.detection.toy_stages", BATCH_THREADS="3")
+    (site.folder / "toy_weights").touch()
     site.shell(MAKE)
     return site
 

@@ -6,7 +6,6 @@ import threading
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from contextlib import ExitStack
-from pathlib import Path
 
 import pytest
 
@@ -82,15 +81,10 @@ def receiver(gate) -> Iterator[Receiver]:
         gate.open()
 
 
-@pytest.fixture(params=["sqlite", "postgres"])
-def site(request, tmp_path: Path, receiver) -> ChaosSite:
-    folder = tmp_path / "site"
-    folder.mkdir()
-    url = "" if request.param == "sqlite" else request.getfixturevalue("postgres").database()
+@pytest.fixture
+def site(new_site, receiver) -> ChaosSite:
     environment = {"REMOTE_ALLOW_PRIVATE": "true", "REMOTE_PORTS": str(receiver.port)}
-    site = ChaosSite(folder, url, STAGES_MODULE="tests.detection.toy_stages", **environment)
-    site.run("migrate", "-v0")
-    return site
+    return new_site(STAGES_MODULE="tests.detection.toy_stages", **environment)
 
 
 def states(site: ChaosSite) -> Counter[str]:

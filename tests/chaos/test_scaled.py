@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -13,7 +13,7 @@ from websockets.sync.client import ClientConnection, connect
 
 from tests.chaos.acts import MAKE_MEMBERS, post
 from tests.chaos.conftest import ChaosSite, fast_model
-from tests.servers import PATIENCE, Postgres, Redis, eventually
+from tests.servers import PATIENCE, Redis, eventually
 
 pytestmark = pytest.mark.timeout(400)
 
@@ -26,11 +26,9 @@ def redis() -> Iterator[Redis]:
 
 
 @pytest.fixture
-def scaled(tmp_path: Path, postgres: Postgres, redis: Redis) -> ChaosSite:
+def scaled(tmp_path: Path, empty_postgres: Callable[[], str], redis: Redis) -> ChaosSite:
     stages = "tests.chaos.pushed_stages"
-    site = ChaosSite(tmp_path, postgres.database(), REDIS_URL=redis.url, STAGES_MODULE=stages)
-    site.run("migrate", "-v0")
-    return site
+    return ChaosSite(tmp_path, empty_postgres(), REDIS_URL=redis.url, STAGES_MODULE=stages)
 
 
 def pushed(socket: ClientConnection, name: str) -> Iterator[dict]:
