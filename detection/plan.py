@@ -25,7 +25,7 @@ def on_demand() -> list[str]:
 
 
 def by_name() -> dict[str, Stage]:
-    return {stage.name: stage for stage in stages()}
+    return _by_name(settings.STAGES_MODULE)
 
 
 def label(name: str) -> str:
@@ -57,6 +57,11 @@ def runs(lane: str) -> list[Stage]:
 def follows(lane: str) -> bool:
     """Whether a lane's process has to change when another model is activated."""
     return any(stage.lane == lane and not stage.own_model for stage in stages())
+
+
+@cache
+def _by_name(module: str) -> dict[str, Stage]:
+    return {stage.name: stage for stage in _stages(module)}
 
 
 @cache

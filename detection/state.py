@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from functools import lru_cache
 from typing import Any
+from uuid import UUID
 
 from django.urls import reverse
 
@@ -20,6 +21,9 @@ def state(detection: Detection) -> dict[str, Any]:
     """Everything a browser shows. Costs no query if the detection came from ``selectors``."""
     runs = _in_order(detection)
     failed = _verdict_failed(detection, runs)
+    url = _address(detection.organisation.slug, detection.pk)
+    made = {artefact.kind for artefact in detection.artefacts.all()}
+    files = _files(url, made)
     return {
         "id": str(detection.pk),
         "version": detection.version,
@@ -27,14 +31,15 @@ def state(detection: Detection) -> dict[str, Any]:
         "organisation": detection.organisation.slug,
         "created_at": detection.created_at.isoformat(),
         "submitted_by": str(detection.submitted_by or detection.submitted_key or ""),
-        "url": _address(*_place(detection)),
+        "url": url,
         "status": status(detection, runs),
         **_verdict(detection, failed),
-        **_grounds(detection, runs),
+        **_grounds(detection, runs, files["heatmap"]),
+        "explanations": told.explanations(runs, {kind: _file(url, kind) for kind in made}),
         "facts": _facts(detection.facts),
         "notes": list(detection.facts.get("notes", [])),
         "model": _model(detection),
-        "files": _files(detection),
+        "files": files,
         "objects": _objects(runs),
         "objects_text": _objects_text(runs),
         "scene": _scene(runs),
@@ -69,20 +74,18 @@ def _verdict(detection: Detection, failed: bool) -> dict[str, Any]:
     }
 
 
-def _grounds(detection: Detection, runs: list[StageRun]) -> dict[str, Any]:
+def _grounds(detection: Detection, runs: list[StageRun], heatmap: str | None) -> dict[str, Any]:
     """What the answer rests on, part by part."""
     verdict = told.result(runs, VERDICT)
     gate = told.gate(verdict)
     provenance = told.provenance(told.result(runs, "provenance"))
     stability = told.stability(told.result(runs, "stability"), verdict)
-    heatmap = _files(detection)["heatmap"]
     by_model = gate["in_domain"] and detection.basis not in (Basis.SIGNED, Basis.DECLARED)
     return {
         "gate": gate,
         "provenance": provenance,
         "stability": stability,
         "evidence": evidence.listed(detection, verdict, gate, provenance, stability, heatmap),
-        "explanations": told.explanations(detection, runs, lambda kind: _file(detection, kind)),
         "raw_score_text": wording.raw_score(detection.p_fake, gate["in_domain"]),
         "legend": wording.legend(told.shown_class(detection, verdict)),
         "caution": wording.caution(detection.facts) if by_model else "",
@@ -101,27 +104,35 @@ def _model(detection: Detection) -> dict[str, str] | None:
         "name": detection.model_name,
         "version": detection.model_version,
         "sha256": detection.model_sha256,
-        "url": reverse("model_card", args=[detection.model_name]),
+        "url": _card(detection.model_name),
     }
 
 
-def _files(detection: Detection) -> dict[str, str | None]:
-    made = {artefact.kind for artefact in detection.artefacts.all()}
-    kinds = ("thumbnail", "preview", "original")
-    explained = {
-        kind: _file(detection, kind) if "heatmap" in made else None for kind in ("heatmap", "overlay")
+@lru_cache(256)
+def _card(model: str) -> str:
+    return reverse("model_card", args=[model])
+
+
+def _files(url: str, made: set[str]) -> dict[str, str | None]:
+    explained = "heatmap" in made
+    return {
+        **{kind: _file(url, kind) for kind in ("thumbnail", "preview", "original")},
+        **{kind: _file(url, kind) if explained else None for kind in ("heatmap", "overlay")},
     }
-    return {**{kind: _file(detection, kind) for kind in kinds}, **explained}
 
 
-def _file(detection: Detection, kind: str) -> str:
-    return f"{_address(*_place(detection))}files/{kind}/"
+def _file(url: str, kind: str) -> str:
+    return f"{url}files/{kind}/"
 
 
-@lru_cache(4096)
-def _address(organisation: str, pk: str) -> str:
-    """Of the page, which the addresses of the files begin with: a list asks for hundreds of them."""
-    return reverse("detection_detail", args=[organisation, pk])
+def _address(organisation: str, pk: UUID) -> str:
+    """Of the page, which the addresses of the files begin with: without ``reverse``, for a list has many."""
+    return f"{_list(organisation)}{pk}/"
+
+
+@lru_cache(1024)
+def _list(organisation: str) -> str:
+    return reverse("detection_submit", args=[organisation])
 
 
 def _objects(runs: list[StageRun]) -> list[dict[str, Any]]:
@@ -148,7 +159,7 @@ def _stage(run: StageRun) -> dict[str, Any]:
         "stage": run.stage,
         "label": plan.label(run.stage),
         "state": run.state,
-        "state_words": wording.STATE_WORDS[StageRun.State(run.state)],
+        "state_words": wording.STATE_WORDS[run.state],
         "attempts": run.attempts,
         "queued_ms": run.queued_ms,
         "run_ms": run.run_ms,
@@ -187,7 +198,3 @@ def _wait_ms(run: StageRun) -> float | None:
     if run.finished_at is None:
         return None
     return (run.finished_at - run.queued_at).total_seconds() * 1000
-
-
-def _place(detection: Detection) -> list[str]:
-    return [detection.organisation.slug, str(detection.pk)]

@@ -104,14 +104,10 @@ def _side(p_fake: float, points: Json) -> int:
     return (p_fake >= thresholds["fake"]) - (p_fake < thresholds["real"])
 
 
-def explanations(detection: Detection, runs: list[StageRun], file: Any) -> dict[str, Json]:
-    """Each map that may be asked for, whether it has been or not. ``file(kind)`` gives its address."""
-    made = {artefact.kind for artefact in detection.artefacts.all()}
+def explanations(runs: list[StageRun], images: dict[str, str]) -> dict[str, Json]:
+    """Each map that may be asked for, whether it has been or not. ``images`` are addresses of those made."""
     by_stage = {run.stage: run for run in runs}
-    return {
-        stage: _explanation(stage, by_stage.get(stage), file(stage) if stage in made else None)
-        for stage in plan.on_demand()
-    }
+    return {stage: _explanation(stage, by_stage.get(stage), images.get(stage)) for stage in plan.on_demand()}
 
 
 def _explanation(stage: str, run: StageRun | None, image: str | None) -> Json:
@@ -131,5 +127,5 @@ def _explanation(stage: str, run: StageRun | None, image: str | None) -> Json:
 
 
 def _progress(run: StageRun) -> str:
-    words = wording.STATE_WORDS[StageRun.State(run.state)]
+    words = wording.STATE_WORDS[run.state]
     return f"{words}: {run.error_detail}" if run.error_detail and run.state in StageRun.FINAL else words

@@ -34,7 +34,7 @@ FAILED_WORDS = "Could not be examined"
 # Pages show it only to those who have waited for some seconds.
 PATIENCE = "This takes longer than usual: the model is still being loaded, or other images come first."
 
-STATE_WORDS = {
+STATE_WORDS: dict[str, str] = {
     StageRun.State.QUEUED: "Waiting",
     StageRun.State.RUNNING: "Working",
     StageRun.State.DONE: "Done",
