@@ -16,7 +16,7 @@ from django.db import transaction
 from django.forms import BaseForm
 from django.http import HttpRequest
 
-from accounts import sign_up, sso_accounts
+from accounts import confirming, sign_up, sso_accounts
 from accounts.models import User
 from accounts.site import at_site
 
@@ -68,7 +68,7 @@ class SocialAccountAdapter(DefaultSocialAccountAdapter):
         if known or user is None or user.pk is None:
             return
         own = [email for email in emails if sso_accounts.owner_of(email) == user]
-        if not any(sso_accounts.has_confirmed(user, email) for email in own):
+        if not any(confirming.has_confirmed(user, email) for email in own):
             sso_accounts.hand_over(user, own[0])
             messages.warning(request, sso_accounts.WARNING)
 

@@ -5,6 +5,7 @@ class AccountsConfig(AppConfig):
     name = "accounts"
 
     def ready(self) -> None:
-        from accounts import withdrawing  # models can be imported from here on
+        from accounts import confirming, withdrawing  # models can be imported from here on
 
         withdrawing.listen()
+        confirming.listen()

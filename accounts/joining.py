@@ -11,6 +11,7 @@ from allauth.account.models import EmailAddress
 from django.db import transaction
 from django.utils import timezone
 
+from accounts import confirming
 from accounts.access import Principal
 from accounts.errors import Refused
 from accounts.invitations import hashed, tell
@@ -120,3 +121,4 @@ def _confirm(user: User, email: str) -> None:
     address = EmailAddress.objects.filter(user=user, email=email).first()
     if address is not None:
         address.set_verified()  # or not, if another account has confirmed it before
+        confirming.prefer(address)

@@ -7,14 +7,11 @@ such claims as theirs, and would sign its owner into the account of whoever clai
 from __future__ import annotations
 
 from allauth.account.models import EmailAddress
-from allauth.socialaccount.models import SocialAccount
 from allauth.usersessions.models import UserSession
 from django.db import transaction
-from django.db.models import Q
-from django.utils import timezone
 
-from accounts.models import ApiKey, KeySecret, User, UserManager
-from accounts.signals import happened
+from accounts import confirming
+from accounts.models import User, UserManager
 
 WARNING = (
     "This account was set up here before your address was confirmed, by you or by somebody else. So its "
@@ -36,30 +33,14 @@ def drop_claims(email: str) -> None:
     EmailAddress.objects.filter(email=email, verified=False).exclude(user__email=email).delete()
 
 
-def has_confirmed(user: User, email: str) -> bool:
-    return EmailAddress.objects.filter(
-        user=user, email=UserManager.normalize_email(email), verified=True
-    ).exists()
-
-
 def hand_over(user: User, email: str) -> None:
     """Ends every way into an account but the provider's: whoever set it up may be somebody else."""
     email = UserManager.normalize_email(email)
     with transaction.atomic():
         user.set_unusable_password()
         user.save(update_fields=["password"])
-        EmailAddress.objects.filter(user=user).exclude(email=email).delete()
+        confirming.end_other_ways_in(user, email)
         address, _ = EmailAddress.objects.get_or_create(user=user, email=email, defaults={"primary": True})
         address.set_verified()
-        SocialAccount.objects.filter(user=user).delete()
-        _end_values(user)
     for session in UserSession.objects.filter(user=user):
         session.end()
-
-
-def _end_values(user: User) -> None:
-    lasting = KeySecret.objects.filter(Q(expiry=None) | Q(expiry__gt=timezone.now()), made_by=user)
-    keys = list(ApiKey.objects.filter(secrets__in=lasting, revoked_at=None).distinct())
-    lasting.update(expiry=timezone.now())
-    for key in keys:
-        happened.send(sender=ApiKey, event="key.values_ended", subject=key, details={"name": key.name})
