@@ -104,12 +104,12 @@ def addresses(emails: Iterable[str]) -> list[str]:
     """
     found = list(dict.fromkeys(UserManager.normalize_email(each) for each in emails))
     if not found:
-        raise Refused("email", "Enter at least one e-mail address.")
+        raise Refused("email", "Enter at least one email address.")
     if len(found) > MOST_AT_ONCE:
         raise Refused("too_many", f"At most {MOST_AT_ONCE} people can be invited at once. Split the list.")
     wrong = [email for email in found if not _is_address(email)]
     if wrong:
-        raise Refused("email", f"“{wrong[0][:100]}” is no e-mail address. Correct it, then send again.")
+        raise Refused("email", f"“{wrong[0][:100]}” is no email address. Correct it, then send again.")
     return found
 
 

@@ -23,7 +23,7 @@ class InviteForm(forms.Form):
         max_length=LONGEST_LIST,
         help_text=f"One or more, up to {invitations.MOST_AT_ONCE}: separated by commas, spaces or lines.",
         widget=forms.Textarea(attrs={"rows": 2, "autocomplete": "off", "spellcheck": "false"}),
-        error_messages={"required": "Enter at least one e-mail address."},
+        error_messages={"required": "Enter at least one email address."},
     )
     role = forms.ChoiceField(
         label="Role", initial=Role.MEMBER, help_text="What each role may do stands at the end of this page."

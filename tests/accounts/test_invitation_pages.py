@@ -32,7 +32,7 @@ class TestInviting:
         at("admin")
         answer = invite(client, herald, "a@x.org nonsense")
         assert answer.status_code == 422
-        assert "“nonsense” is no e-mail address" in text(answer)
+        assert "“nonsense” is no email address" in text(answer)
         assert 'aria-invalid="true"' in answer.content.decode()
         assert "a@x.org nonsense" in answer.content.decode()
         assert not mail.outbox

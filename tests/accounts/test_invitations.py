@@ -63,7 +63,7 @@ class TestInviting:
         "wrong", ["nonsense", "a@b", "a@b.org\nBcc: c@d.org", "", "a" * 250 + "@x.org", "a@x.org,b@x.org"]
     )
     def test_one_wrong_address_and_nobody_is_invited(self, principal, wrong):
-        with pytest.raises(Refused, match="is no e-mail address"):
+        with pytest.raises(Refused, match="is no email address"):
             invite(principal, "good@x.org", wrong)
         assert not Invitation.objects.exists()
         assert not mail.outbox

@@ -124,11 +124,8 @@ def batches(member: Page, herald: str, images: list[Path]) -> str:
 
 def _batch(member: Page, herald: str, name: str, images: list[Path], *, broken: bool = False) -> str:
     member.goto(f"{herald}batches/")
-    packed: FilePayload = {
-        "name": "pictures.zip",
-        "mimeType": "application/zip",
-        "buffer": zipped(images, broken=broken),
-    }
+    data = zipped(images, broken=broken)
+    packed: FilePayload = {"name": "pictures.zip", "mimeType": "application/zip", "buffer": data}
     member.set_input_files("[name=archive]", packed)
     member.fill("[name=reference]", name)
     send(member)
