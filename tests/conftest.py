@@ -13,6 +13,29 @@ from django.core.cache import cache
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 PASSWORD = "correct horse 9"
+E2E = "tests/e2e/"
+LONG = (E2E, "tests/chaos/", "tests/isolation/", "tests/mlcore/", "tests/test_")
+
+
+def pytest_collection_modifyitems(items):
+    """What takes long begins first: else one process would be left with it while the other has no work."""
+    items.sort(
+        key=lambda item: next(
+            (place for place, at in enumerate(LONG) if item.nodeid.startswith(at)), len(LONG)
+        )
+    )
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    """By file; but tests/e2e as one: each process would start a product and a browser of its own."""
+    from xdist.scheduler import LoadFileScheduling
+
+    class ByFile(LoadFileScheduling):
+        def _split_scope(self, nodeid):
+            return E2E if nodeid.startswith(E2E) else super()._split_scope(nodeid)
+
+    return ByFile(config, log) if config.getvalue("dist") == "loadfile" else None
 
 
 @pytest.hookimpl(wrapper=True)
