@@ -10,18 +10,16 @@ import asyncio
 import logging
 import math
 import time
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from typing import ParamSpec, TypeVar
 
 from django.conf import settings
-from django.db import InterfaceError, OperationalError, connection
 
 from detection import deliveries, waking, webhook_mail
 from detection.deliveries import Try
 from detection.models import Delivery
 from detection.sending import send
+from detection.threads import DatabaseThread, pause
 
 logger = logging.getLogger(__name__)
 
@@ -30,9 +28,6 @@ POLL_SECONDS = 1.0  # the fallback where a wake-up is lost, and how late a retry
 PAUSE_SECONDS = 1.0  # after a database error
 STOP_SECONDS = 5.0  # for requests under way to end by themselves
 CLEAN_SECONDS = 3600.0
-
-P = ParamSpec("P")
-T = TypeVar("T")
 
 
 class DeliveryWorker:
@@ -43,7 +38,7 @@ class DeliveryWorker:
         self._done: list[tuple[Delivery, Try]] = []  # and not yet saved
         self._cleaned = -math.inf  # time.monotonic() of the last clean-up
         self._requests = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="webhook")
-        self._database = ThreadPoolExecutor(1, thread_name_prefix="rows-deliveries")
+        self._in_database = DatabaseThread("rows-deliveries")
 
     def wake(self) -> None:
         self._wake.set()
@@ -74,7 +69,7 @@ class DeliveryWorker:
             await self._clean_up()
         except Exception:
             logger.exception("The deliveries cannot be read or saved.")
-            await self._pause(PAUSE_SECONDS)
+            await pause(PAUSE_SECONDS, self._stopping)
             return
         with suppress(asyncio.TimeoutError):
             await asyncio.wait_for(self._wake.wait(), POLL_SECONDS)
@@ -127,29 +122,10 @@ class DeliveryWorker:
                 await self._in_database(deliveries.give_back, late)
         except Exception:
             logger.exception("What was sent could not be saved; the leases bring it back.")
-        await self._in_database(lambda: connection.close())
+        await self._in_database.close()
         self._requests.shutdown(wait=False)
-        self._database.shutdown()
-
-    async def _pause(self, seconds: float) -> None:
-        """A pause that ``stop`` cuts short."""
-        with suppress(asyncio.TimeoutError):
-            await asyncio.wait_for(self._stopping.wait(), seconds)
-
-    async def _in_database(self, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._database, lambda: _fresh(call, *args, **kwargs))
 
 
 def _wake_from_thread(loop: asyncio.AbstractEventLoop, wake: asyncio.Event) -> None:
     with suppress(RuntimeError):  # the loop has ended
         loop.call_soon_threadsafe(wake.set)
-
-
-def _fresh(call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-    """As in ``lane``: a connection that has gone bad is dropped, so that the next try works."""
-    try:
-        return call(*args, **kwargs)
-    except (OperationalError, InterfaceError):
-        connection.close()
-        raise

@@ -20,6 +20,7 @@ from detection.delivery_worker import DeliveryWorker
 from detection.lane import Lane
 from detection.push import INFERENCE_GROUP
 from detection.stages import EXPLAIN, FAST, SLOW
+from detection.threads import pause
 
 logger = logging.getLogger(__name__)
 
@@ -82,7 +83,7 @@ class InferenceConsumer:
         if before is not None:
             await self.lanes[place].wait_for(before, HEAD_START)
         while not await self._ran(self.lanes[place]):
-            await self._pause(RESTART_PAUSE)
+            await pause(RESTART_PAUSE, self._stopping)
             if self._stopping.is_set():
                 return
             self.lanes[place] = Lane(self.lanes[place].name)
@@ -94,11 +95,6 @@ class InferenceConsumer:
             logger.exception("The %s lane has failed. It starts again in a moment.", lane.name)
             return False
         return True
-
-    async def _pause(self, seconds: float) -> None:
-        """A pause that ``stop`` cuts short."""
-        with suppress(asyncio.TimeoutError):
-            await asyncio.wait_for(self._stopping.wait(), seconds)
 
     async def _sweep(self) -> None:
         """Now and once a day."""

@@ -8,10 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from typing import ParamSpec, TypeVar
 
 from django.conf import settings
 from django.db import InterfaceError, OperationalError, connection
@@ -20,6 +17,7 @@ from detection import batches, plan, push, queue, results
 from detection.batches import Batch
 from detection.model_process import ModelProcess, ModelProcessDied
 from detection.queue import Claim
+from detection.threads import DatabaseThread, OneThread, pause
 from detection.work import FAULT, Failure, Reply
 
 logger = logging.getLogger(__name__)
@@ -29,9 +27,6 @@ PAUSE_SECONDS = 1.0  # after a database error
 MAX_START_PAUSE = 30.0
 SAVE_TRIES = 3
 BROKEN = Failure("consumer_error", FAULT)
-
-P = ParamSpec("P")
-T = TypeVar("T")
 
 
 class Lane:
@@ -45,10 +40,10 @@ class Lane:
         self._options = plan.options(settings.DETECTION_MODEL)  # until the database has been asked
         self._process = ModelProcess(settings.STAGES_MODULE, name, self._options)
         self._watched: int | None = None  # the sentinel of the process whose end is listened for
-        # One thread each: the model's, which must outlive its process (the kernel's parent-death
-        # signal follows the thread), and the database's, so that writes do not queue for locks.
-        self._model = ThreadPoolExecutor(1, thread_name_prefix=f"model-{name}")
-        self._database = ThreadPoolExecutor(1, thread_name_prefix=f"rows-{name}")
+        # The model's thread must outlive its process (the kernel's parent-death signal follows the
+        # thread); of the database's there is one, so that writes do not queue for locks.
+        self._in_model = OneThread(f"model-{name}")
+        self._in_database = DatabaseThread(f"rows-{name}")
 
     @property
     def pid(self) -> int | None:
@@ -147,12 +142,12 @@ class Lane:
                 if self._stopping.is_set():  # by ``stop``, which does not wait for loading
                     break
                 failures += 1
-                pause = min(MAX_START_PAUSE, 2.0**failures)
+                rest = min(MAX_START_PAUSE, 2.0**failures)
                 logger.error(
                     "The model process of the %s lane did not start: %s Its images wait; next try in %.0f s.",
-                    *(self.name, error, pause),
+                    *(self.name, error, rest),
                 )
-                await self._pause(pause)
+                await pause(rest, self._stopping)
         return not self._stopping.is_set()
 
     def _watch(self) -> None:
@@ -195,7 +190,7 @@ class Lane:
             claim = await self._in_database(self._claim_now)
         except Exception:
             logger.exception("The %s lane cannot read its queue.", self.name)
-            await self._pause(PAUSE_SECONDS)
+            await pause(PAUSE_SECONDS, self._stopping)
             return None
         if claim is None:
             return None
@@ -256,32 +251,9 @@ class Lane:
         for claim in list(self._held):
             await self._save(claim, None)
         await self._in_model(self._process.close)
-        await self._in_database(lambda: connection.close())
-        self._model.shutdown()
-        self._database.shutdown()
-
-    async def _pause(self, seconds: float) -> None:
-        """A pause that ``stop`` cuts short."""
-        with suppress(asyncio.TimeoutError):
-            await asyncio.wait_for(self._stopping.wait(), seconds)
-
-    async def _in_model(self, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._model, lambda: call(*args, **kwargs))
-
-    async def _in_database(self, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._database, lambda: _fresh(call, *args, **kwargs))
+        await self._in_database.close()
+        await self._in_model.close()
 
 
 def _all_failed(claim: Claim, failure: Failure) -> Reply:
     return Reply([failure] * len(claim.runs), 0.0)
-
-
-def _fresh(call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-    """The thread keeps its connection; one that has gone bad is dropped, so the next try works."""
-    try:
-        return call(*args, **kwargs)
-    except (OperationalError, InterfaceError):
-        connection.close()
-        raise
