@@ -258,6 +258,18 @@ class TestTheMenu:
         assert re.findall(r'aria-current="true">([^<]+)', menu) == ["Paper 3"]
         assert reverse("organisation_new") in menu
 
+    def test_pages_of_no_organisation_choose_none_of_several(
+        self, member_client, principal, make_organisation
+    ):
+        own = [url("leave", principal.organisation), url("check", principal.organisation)]
+        page = member_client.get(reverse("profile")).content.decode()
+        assert all(f'href="{each}"' in page for each in own)
+        assert 'aria-label="Main"' in page
+        make_organisation("Another Paper", owner=principal.user)
+        page = member_client.get(reverse("profile")).content.decode()
+        assert all(f'href="{each}"' in page for each in own)
+        assert 'aria-label="Main"' not in page
+
     @pytest.mark.parametrize(
         ("role", "reads"), [("owner", True), ("admin", True), ("member", False), ("auditor", True)]
     )
