@@ -65,7 +65,7 @@ def exception_handler(error: Exception, context: dict[str, Any]) -> HttpResponse
     """For REST_FRAMEWORK: every exception of every view of the API becomes a problem."""
     set_rollback()
     problem = problem_of(error)
-    if TYPES[problem.slug].status >= 500:
+    if TYPES[problem.slug].status >= 500 and problem is not error:  # what a view says itself is no fault
         logger.error("The API failed.", exc_info=error)
         got_request_exception.send(sender=None, request=context.get("request"))
     return answer(problem)

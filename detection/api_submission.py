@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
+from threading import BoundedSemaphore
 from typing import Any
 from uuid import UUID
 
@@ -11,8 +13,9 @@ from django.urls import reverse
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from accounts import usage
 from accounts.access import Principal
-from accounts.api_base import query
+from accounts.api_base import Problem, query
 from detection import idempotency, selectors, services
 from detection.afterwards import hand_over
 from detection.api_state import api_state
@@ -23,6 +26,10 @@ from detection.remote import fetch_image
 from detection.serializers import Order, SubmitQuery
 
 RETRY_AFTER = "1"  # seconds; most images take less
+FETCHES = 16  # at once in one process: each keeps an image in memory, for as long as its server likes
+TURN_SECONDS = 20.0
+BUSY = "Too many images are being fetched by their addresses just now."
+_FETCHING = BoundedSemaphore(FETCHES)
 Also = Callable[[Detection], None]
 
 
@@ -31,19 +38,32 @@ def take_in(principal: Principal, data: Any, also: Also) -> Detection:
 
     Raises:
         ImageRefused, RemoteRefused, RemoteFailed, QuotaExceeded: see services.submit, remote.fetch_image.
+        Problem: ``unavailable``, where too many images are being fetched.
     """
-    if "url" in data:
-        content, name = fetch_image(data["url"])
-    else:
-        content, name = data["file"], data["file"].name or ""
-    particulars = services.Particulars(
+    if "url" not in data:
+        return _submit(principal, data, data["file"], data["file"].name or "", also)
+    usage.require_room(principal)  # nobody's server is asked in vain
+    with _turn():  # until it is stored: it waits in memory for the two that are decoded at a time
+        return _submit(principal, data, *fetch_image(data["url"]), also)
+
+
+@contextmanager
+def _turn() -> Iterator[None]:
+    if not _FETCHING.acquire(timeout=TURN_SECONDS):
+        raise Problem("unavailable", BUSY, headers={"Retry-After": "5"})
+    try:
+        yield
+    finally:
+        _FETCHING.release()
+
+
+def _submit(principal: Principal, data: Any, content: Any, name: str, also: Also) -> Detection:
+    said = services.Particulars(
         reference=data.get("reference", ""),
         metadata=data.get("metadata") or {},
         source_url=data.get("url", ""),
     )
-    return services.submit(
-        principal=principal, data=content, name=name, particulars=particulars, also=also
-    )  # fmt: skip
+    return services.submit(principal=principal, data=content, name=name, particulars=said, also=also)
 
 
 def submitted(request: Request, principal: Principal, make: Callable[[Also], Detection]) -> Response:

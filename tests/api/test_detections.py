@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from base64 import b64encode
 from datetime import timedelta
+from threading import BoundedSemaphore
 from urllib.parse import quote
 from uuid import uuid4
 
@@ -14,7 +15,7 @@ from django.utils import timezone
 
 from accounts.access import DELETE, READ, WRITE
 from accounts.models import Usage
-from detection import services
+from detection import api_submission, services
 from detection.models import Detection, StageRun
 from mlcore import registry
 from tests import hostile
@@ -70,6 +71,30 @@ class TestSubmit:
         ).json()
         assert asked == ["https://example.org/photo.png"]
         assert (found["name"], found["source_url"]) == ("photo.png", "https://example.org/photo.png")
+
+    def test_only_so_many_are_fetched_at_once(self, api, monkeypatch):
+        monkeypatch.setattr(api_submission, "_FETCHING", BoundedSemaphore(1))
+        monkeypatch.setattr(api_submission, "TURN_SECONDS", 0)
+        body, refused = {"url": "https://example.org/photo.png"}, []
+
+        def fetch(url):
+            if not refused:
+                refused.append(api.send("detections/", body))
+            return hostile.png(), "photo.png"
+
+        monkeypatch.setattr(api_submission, "fetch_image", fetch)
+        assert api.send("detections/", body).status_code == 202
+        problem(refused[0], "unavailable")
+        assert refused[0]["Retry-After"] == "5"
+        assert api.send("detections/", body).status_code == 202  # its place is free again
+
+    def test_nothing_is_fetched_for_a_quota_that_is_used_up(self, api_key, monkeypatch):
+        asked = []
+        monkeypatch.setattr(api_submission, "fetch_image", asked.append)
+        api = Api(api_key(per_month=1)[1])
+        assert api.post("detections/", {"file": upload()}).status_code == 202
+        problem(api.send("detections/", {"url": "https://example.org/photo.png"}), "quota-exceeded")
+        assert asked == []
 
     def test_an_address_within_the_network_is_refused(self, api):
         found = problem(api.send("detections/", {"url": "http://127.0.0.1/x.png"}), "address-refused")
