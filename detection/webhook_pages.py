@@ -87,7 +87,7 @@ def detail(request: HttpRequest, principal: Principal, pk: UUID) -> HttpResponse
     context = {
         "webhook": row,
         "state": webhook_wording.of_webhook(row),
-        "replaced": row.old_secret_until is not None and row.old_secret_until > timezone.now(),
+        "replaced": _is_replaced(row),
         "events": [webhook_wording.event(each) for each in row.events],
         "deliveries": [webhook_wording.of_delivery(each) for each in page],
         "page": page,
@@ -203,7 +203,13 @@ def _form(request: HttpRequest, form: WebhookForm, row: Webhook | None) -> HttpR
 
 
 def _ask(request: HttpRequest, row: Webhook, act: str) -> HttpResponse:
-    return render(request, "detection/webhook_ask.html", {"webhook": row, "act": act})
+    context = {"webhook": row, "act": act, "replaced": _is_replaced(row)}
+    return render(request, "detection/webhook_ask.html", context)
+
+
+def _is_replaced(row: Webhook) -> bool:
+    """Whether a secret before the present one still signs."""
+    return row.old_secret_until is not None and row.old_secret_until > timezone.now()
 
 
 def _to(row: Webhook) -> HttpResponse:
