@@ -71,8 +71,17 @@ def versions(principal: Principal, *, limit: int = 0, ids: Iterable[UUID] = ()) 
 
 def whole(principal: Principal) -> QuerySet[Detection]:
     """All that ``state`` needs, in three queries whatever the number of detections."""
-    return (
-        access.scope(principal, Detection.objects.all())
-        .select_related("organisation", "submitted_by", "submitted_key")
-        .prefetch_related("artefacts", "stage_runs")
-    )
+    return _with_parts(access.scope(principal, Detection.objects.all()))
+
+
+def page_of(rows: QuerySet[Detection]) -> QuerySet[Detection]:
+    """``rows`` from ``history``, of which a page was cut; as they are, read in less time.
+
+    Cut by the index alone: joined first, all the rows before the page cost five times as much.
+    """
+    return _with_parts(Detection.objects.filter(pk__in=rows.values("pk"))).order_by("-created_at", "id")
+
+
+def _with_parts(rows: QuerySet[Detection]) -> QuerySet[Detection]:
+    joined = rows.select_related("organisation", "submitted_by", "submitted_key")
+    return joined.prefetch_related("artefacts", "stage_runs")

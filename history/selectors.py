@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import cast
 from uuid import UUID
 
 from django.core.paginator import Page, Paginator
@@ -60,7 +61,9 @@ def find(principal: Principal, asked: Filters) -> Found:
     paginator = Paginator(rows, PER_PAGE)
     # The tabs' numbers hold it already: no second count.
     paginator.__dict__["count"] = counts.get(asked.verdict, 0)
-    return Found(paginator.get_page(asked.page), counts, until)
+    page = paginator.get_page(asked.page)
+    page.object_list = selectors.page_of(cast("QuerySet[Detection]", page.object_list))
+    return Found(page, counts, until)
 
 
 def _counts(rows: QuerySet[Detection]) -> dict[str, int]:
