@@ -7,12 +7,12 @@ by :func:`load` alone, so the web process can show cards.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mlcore.card import sha256_of
 from mlcore.contracts import ModelRef
 from mlcore.errors import ModelUnavailable
 
@@ -76,9 +76,18 @@ def load(name: str) -> keras.Model:
     Raises:
         ModelUnavailable: no such model, or weights missing, changed or unreadable.
     """
+    return _read(verified(name))
+
+
+def verified(name: str) -> Path:
+    """The weights file of a model, whose sha256 is the one in its card.
+
+    Raises:
+        ModelUnavailable: no such model, or its weights are missing, unreadable or others.
+    """
     wanted, path = describe(name).sha256, folder(name) / "model.keras"
     try:
-        found = hashlib.sha256(path.read_bytes()).hexdigest()
+        found = sha256_of(path)
     except OSError as error:
         raise ModelUnavailable(f"{path} cannot be read ({error.strerror}). Check it out again.") from error
     if found != wanted:
@@ -86,7 +95,7 @@ def load(name: str) -> keras.Model:
             f"{path} is not the file that its card describes (sha256 {found[:12]}… instead of "
             f"{wanted[:12]}…), so it is not used. Check it out again, or train and write a new card."
         )
-    return _read(path)
+    return path
 
 
 def _read(path: Path) -> keras.Model:

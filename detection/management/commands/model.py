@@ -67,7 +67,7 @@ class Command(BaseCommand):
         wrong = 0
         for each in [name] if name else registry.names():
             try:
-                active.verify(each)
+                registry.verified(each)
                 self.stdout.write(f"{each}: the weights are those of its card.")
             except ModelUnavailable as error:
                 wrong += 1
