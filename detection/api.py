@@ -78,7 +78,10 @@ class DetectionsView(ApiView):
         """The organisation's, the newest first. A filter that cannot be understood is an error."""
         asked = query(request, DetectionsQuery)
         rows = filtering.filtered(self.principal, **{name: asked[name] for name in asked if name != "limit"})
-        return self.paged(rows, lambda row: api_state(row, request.build_absolute_uri))
+        return self.paged(rows, lambda row: selectors.told(row, self._state))
+
+    def _state(self, row: Detection) -> dict[str, Any]:
+        return api_state(row, self.request.build_absolute_uri)
 
     @extend_schema(
         operation_id="detections_submit",

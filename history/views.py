@@ -10,7 +10,7 @@ from django.views.decorators.http import require_safe
 from accounts.access import DELETE, Principal
 from accounts.requests import for_members, zone_of
 from detection import batch_selectors
-from detection.selectors import state
+from detection.selectors import state, told
 from detection.wording import VERDICT_WORDS
 from history import activity as happenings
 from history import activity_filter, selectors
@@ -30,7 +30,7 @@ def history(request: HttpRequest, principal: Principal) -> HttpResponse:
         {"verdict": verdict, "label": label, "count": found.counts.get(verdict, 0)}
         for verdict, label in TABS.items()
     ]
-    states = [state(detection) for detection in found.page]
+    states = [told(detection, state) for detection in found.page]
     context = {
         "asked": asked,
         "batch": batch_selectors.batch(principal, asked.batch) if asked.batch else None,

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import io
+import weakref
 from datetime import timedelta
 
 import pytest
@@ -237,3 +239,15 @@ def test_the_sentence_gives_the_chance_of_what_was_announced(submit, verdict, p_
 def test_submitting_alone_never_says_done(principal):
     detection = services.submit(principal=principal, data=png(), name="cat.png")
     assert selectors.state(detection)["status"] == "waiting"
+
+
+def test_a_row_of_a_list_goes_with_its_parts_without_the_garbage_collector(principal, submit):
+    submit()
+    row = selectors.history(principal).get()
+    part = weakref.ref(row.stage_runs.all()[0])
+    gc.disable()
+    try:
+        assert selectors.told(row, selectors.state)["stages"]
+        assert part() is None
+    finally:
+        gc.enable()
