@@ -5,11 +5,11 @@ DRF's own are made for forms, where everything is text.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
 
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import OpenApiParameter, inline_serializer
+from drf_spectacular.utils import OpenApiParameter, extend_schema, inline_serializer
 from rest_framework import serializers
 from rest_framework.fields import empty
 
@@ -19,6 +19,14 @@ NO_SUCH = "There is no such field."
 CURSOR = OpenApiParameter(
     "cursor", OpenApiTypes.STR, description="From “next” or “previous” of another page."
 )
+LOCATION = OpenApiParameter(
+    "Location",
+    OpenApiTypes.URI,
+    OpenApiParameter.HEADER,
+    response=[201, 202],
+    description="Where to read it.",
+)
+View = TypeVar("View", bound=Callable[..., Any])
 
 
 class Strict(serializers.Serializer[Any]):
@@ -91,4 +99,21 @@ def page_of(rows: type[serializers.Serializer[Any]]) -> Any:
             "previous": serializers.URLField(**address),
             "results": rows(many=True),
         },
+    )
+
+
+def lists(
+    operation_id: str,
+    tags: list[str],
+    summary: str,
+    rows: type[serializers.Serializer[Any]],
+    asked: type[serializers.Serializer[Any]] = PageQuery,
+) -> Callable[[View], View]:
+    """Describes a view that gives a page of ``rows``, of those that are ``asked`` for."""
+    return extend_schema(
+        operation_id=operation_id,
+        tags=tags,
+        summary=summary,
+        parameters=[asked, CURSOR],
+        responses=page_of(rows),
     )

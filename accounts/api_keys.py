@@ -14,8 +14,7 @@ from accounts import keys, selectors
 from accounts.access import KEYS_READ, KEYS_WRITE
 from accounts.api_base import ApiView, query
 from accounts.api_defaults import JsonParser
-from accounts.api_fields import CURSOR, PageQuery, page_of
-from accounts.api_members import LOCATION
+from accounts.api_fields import LOCATION, PageQuery, lists
 from accounts.api_refusals import refusals
 from accounts.api_shapes import KeyChange, KeyOrder, KeyShape, NewKeyShape, Rotation
 from accounts.models import ApiKey
@@ -33,13 +32,7 @@ class KeysView(ApiView):
     parser_classes = [JsonParser]
     permissions = {"GET": KEYS_READ, "POST": KEYS_WRITE}
 
-    @extend_schema(
-        operation_id="keys_list",
-        tags=["Keys"],
-        summary="List keys",
-        parameters=[PageQuery, CURSOR],
-        responses=page_of(KeyShape),
-    )
+    @lists("keys_list", ["Keys"], "List keys", KeyShape)
     def get(self, request: Request) -> Response:
         """Those in use and those revoked, the newest first. Values are not among it: nobody has them."""
         query(request, PageQuery)

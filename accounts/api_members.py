@@ -6,7 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from django.urls import reverse
-from drf_spectacular.utils import OpenApiExample, OpenApiParameter, extend_schema
+from drf_spectacular.utils import OpenApiExample, extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -14,7 +14,7 @@ from accounts import invitations, members, selectors
 from accounts.access import MEMBERS_READ, MEMBERS_WRITE
 from accounts.api_base import ApiView, query
 from accounts.api_defaults import JsonParser
-from accounts.api_fields import CURSOR, PageQuery, page_of
+from accounts.api_fields import LOCATION, PageQuery, lists
 from accounts.api_problem import Problem
 from accounts.api_refusals import refusals
 from accounts.api_shapes import (
@@ -28,21 +28,12 @@ from accounts.models import Invitation, Role
 from accounts.site import site_of
 
 CHANGE = (MEMBERS_WRITE, MEMBERS_READ)  # who changes people sees who they are
-LOCATION = OpenApiParameter(
-    "Location", str, OpenApiParameter.HEADER, response=[201], description="The address of what was made."
-)
 
 
 class MembersView(ApiView):
     permissions = {"GET": MEMBERS_READ}
 
-    @extend_schema(
-        operation_id="members_list",
-        tags=["Members"],
-        summary="List members",
-        parameters=[PageQuery, CURSOR],
-        responses=page_of(MemberShape),
-    )
+    @lists("members_list", ["Members"], "List members", MemberShape)
     def get(self, request: Request) -> Response:
         """Who belongs to the organisation, who joined last first."""
         query(request, PageQuery)
@@ -94,13 +85,7 @@ class InvitationsView(ApiView):
     permissions = {"GET": MEMBERS_READ, "POST": CHANGE}
     problems = {"POST": (409,)}
 
-    @extend_schema(
-        operation_id="invitations_list",
-        tags=["Invitations"],
-        summary="List open invitations",
-        parameters=[PageQuery, CURSOR],
-        responses=page_of(InvitationShape),
-    )
+    @lists("invitations_list", ["Invitations"], "List open invitations", InvitationShape)
     def get(self, request: Request) -> Response:
         """Neither accepted nor revoked; expired ones too, for they can be sent again."""
         query(request, PageQuery)

@@ -16,7 +16,7 @@ from rest_framework.response import Response
 
 from accounts.access import DELETE, READ, WRITE
 from accounts.api_base import ApiView, query
-from accounts.api_fields import CURSOR, page_of
+from accounts.api_fields import LOCATION, lists
 from detection import filtering, selectors, services
 from detection.api_state import api_state
 from detection.api_submission import order, submitted, take_in
@@ -40,7 +40,6 @@ KEY = OpenApiParameter(
     description="The same key with the same body is the same request: it is done once, and answered with "
     "the same detection, for 24 hours.",
 )
-LOCATION = OpenApiParameter("Location", OpenApiTypes.URI, response=[201, 202], location="header")
 RETRY_AFTER = OpenApiParameter("Retry-After", OpenApiTypes.INT, response=[202], location="header")
 ETAG = OpenApiParameter("ETag", OpenApiTypes.STR, response=[200, 304], location="header")
 IF_NONE_MATCH = OpenApiParameter("If-None-Match", OpenApiTypes.STR, OpenApiParameter.HEADER)
@@ -67,13 +66,7 @@ class DetectionsView(ApiView):
     permissions = {"GET": READ, "POST": (WRITE, READ)}
     problems = {"POST": (409,)}
 
-    @extend_schema(
-        operation_id="detections_list",
-        tags=TAGS,
-        summary="List detections",
-        parameters=[DetectionsQuery, CURSOR],
-        responses=page_of(DetectionShape),
-    )
+    @lists("detections_list", TAGS, "List detections", DetectionShape, DetectionsQuery)
     def get(self, request: Request) -> Response:
         """The organisation's, the newest first. A filter that cannot be understood is an error."""
         asked = query(request, DetectionsQuery)

@@ -19,10 +19,10 @@ from rest_framework.response import Response
 from accounts.access import READ, WRITE
 from accounts.api_base import ApiView, Problem, query
 from accounts.api_defaults import JsonParser
-from accounts.api_fields import CURSOR, PageQuery, page_of
+from accounts.api_fields import LOCATION, PageQuery, lists
 from accounts.errors import Refused
 from detection import batch_results, batch_selectors, batch_services, idempotency
-from detection.api import KEY, LOCATION, RETRY_AFTER, AnyFormat
+from detection.api import KEY, RETRY_AFTER, AnyFormat
 from detection.archives import ArchiveRefused
 from detection.batch_selectors import Progress
 from detection.batch_shapes import ArchiveOrder, BatchOrder, BatchShape, UrlsOrder
@@ -49,13 +49,7 @@ class BatchesView(ApiView):
     permissions = {"GET": READ, "POST": (WRITE, READ)}
     problems = {"POST": (409,)}
 
-    @extend_schema(
-        operation_id="batches_list",
-        tags=TAGS,
-        summary="List batches",
-        parameters=[PageQuery, CURSOR],
-        responses=page_of(BatchShape),
-    )
+    @lists("batches_list", TAGS, "List batches", BatchShape)
     def get(self, request: Request) -> Response:
         """The organisation's, the newest first."""
         query(request, PageQuery)

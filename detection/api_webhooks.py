@@ -7,7 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from django.urls import reverse
-from drf_spectacular.utils import OpenApiExample, OpenApiParameter, extend_schema
+from drf_spectacular.utils import OpenApiExample, extend_schema
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -15,7 +15,7 @@ from rest_framework.response import Response
 from accounts.access import WEBHOOKS_READ, WEBHOOKS_WRITE
 from accounts.api_base import ApiView, query
 from accounts.api_defaults import JsonParser
-from accounts.api_fields import CURSOR, Choice, PageQuery, Strict, Text, page_of
+from accounts.api_fields import LOCATION, Choice, PageQuery, Strict, Text, lists
 from accounts.api_refusals import refusals
 from detection import events, webhooks
 from detection import selectors_webhooks as selectors
@@ -24,9 +24,6 @@ from detection.models import Delivery, Webhook
 
 EVENTS = list(events.CHOICES.items())
 ORDER = {"url": "https://receiver.example.org/cifake", "events": ["detection.completed", "batch.completed"]}
-LOCATION = OpenApiParameter(
-    "Location", str, OpenApiParameter.HEADER, response=[201, 202], description="Where to read it."
-)
 
 
 class WebhookShape(serializers.ModelSerializer[Webhook]):
@@ -111,18 +108,20 @@ class DeliveryQuery(PageQuery):
     state = serializers.ChoiceField(Delivery.State.choices, required=False)
 
 
+SENDS: dict[str, Any] = {  # what is described alike where a delivery is queued
+    "tags": ["Webhooks"],
+    "request": None,
+    "responses": {202: DeliveryShape},
+    "parameters": [LOCATION],
+}
+
+
 class WebhooksView(ApiView):
     parser_classes = [JsonParser]
     permissions = {"GET": WEBHOOKS_READ, "POST": WEBHOOKS_WRITE}
     problems = {"POST": (409,)}
 
-    @extend_schema(
-        operation_id="webhooks_list",
-        tags=["Webhooks"],
-        summary="List webhooks",
-        parameters=[PageQuery, CURSOR],
-        responses=page_of(WebhookShape),
-    )
+    @lists("webhooks_list", ["Webhooks"], "List webhooks", WebhookShape)
     def get(self, request: Request) -> Response:
         """The newest first. Secrets are not among it."""
         query(request, PageQuery)
@@ -205,14 +204,7 @@ class WebhookTestView(ApiView):
     permissions = {"POST": WEBHOOKS_WRITE}
     problems = {"POST": (409,)}
 
-    @extend_schema(
-        operation_id="webhooks_test",
-        tags=["Webhooks"],
-        summary="Send a test",
-        request=None,
-        responses={202: DeliveryShape},
-        parameters=[LOCATION],
-    )
+    @extend_schema(operation_id="webhooks_test", summary="Send a test", **SENDS)
     def post(self, request: Request, pk: UUID) -> Response:
         """Sends a `webhook.test` event; read the delivery to see what came of it."""
         with refusals():
@@ -223,13 +215,7 @@ class WebhookTestView(ApiView):
 class DeliveriesView(ApiView):
     permissions = {"GET": WEBHOOKS_READ}
 
-    @extend_schema(
-        operation_id="deliveries_list",
-        tags=["Webhooks"],
-        summary="List deliveries",
-        parameters=[DeliveryQuery, CURSOR],
-        responses=page_of(DeliveryShape),
-    )
+    @lists("deliveries_list", ["Webhooks"], "List deliveries", DeliveryShape, DeliveryQuery)
     def get(self, request: Request, pk: UUID) -> Response:
         """The newest first. They are kept for 30 days after their end."""
         asked = query(request, DeliveryQuery)
@@ -255,14 +241,7 @@ class ReplayView(ApiView):
     permissions = {"POST": WEBHOOKS_WRITE}
     problems = {"POST": (409,)}
 
-    @extend_schema(
-        operation_id="deliveries_replay",
-        tags=["Webhooks"],
-        summary="Send a delivery again",
-        request=None,
-        responses={202: DeliveryShape},
-        parameters=[LOCATION],
-    )
+    @extend_schema(operation_id="deliveries_replay", summary="Send a delivery again", **SENDS)
     def post(self, request: Request, pk: UUID, delivery: int) -> Response:
         """Under the id that it had, so that a receiver can drop it if it came before."""
         with refusals():
