@@ -13,7 +13,7 @@ from mlcore import data, training
 from mlcore.augment import Robust
 from mlcore.errors import DataError
 
-RECIPE = training.Recipe(epochs=4, batch=16, plain_epochs=1, learning_rate=1e-3)
+RECIPE = training.Recipe(epochs=4, batch=8, plain_epochs=1, learning_rate=1e-3)
 
 
 def toy(n=64):
@@ -26,8 +26,8 @@ def toy(n=64):
     return data.Dataset(images.astype(np.uint8), labels.astype(np.uint8), hashes)
 
 
-def run_in(folder, recipe=RECIPE):
-    return training.Run(recipe, toy(64), toy(32), folder)
+def run_in(folder, recipe=RECIPE, images=32):
+    return training.Run(recipe, toy(images), toy(16), folder)
 
 
 def epochs(run, n):
@@ -115,12 +115,18 @@ def test_a_checkpoint_ahead_of_the_history_is_ignored(tmp_path, uninterrupted):
 
 
 PRUNED = replace(
-    RECIPE, model="cifake_resnet", prune=0.5, unpruned_epochs=1, plain_epochs=0, augmentation=Robust()
+    RECIPE,
+    model="cifake_resnet",
+    batch=16,
+    prune=0.5,
+    unpruned_epochs=1,
+    plain_epochs=0,
+    augmentation=Robust(),
 )
 
 
 def test_easy_images_stay_away_and_those_that_come_count_for_them(tmp_path):
-    run = run_in(tmp_path, PRUNED)
+    run = run_in(tmp_path, PRUNED, images=64)
     order, weights = run._plan(0)
     assert len(order) == 64  # nothing is known of any image yet
     assert (weights == 1).all()
@@ -134,7 +140,7 @@ def test_easy_images_stay_away_and_those_that_come_count_for_them(tmp_path):
 
 
 def test_an_image_that_no_batch_had_room_for_counts_as_hard(tmp_path):
-    run = run_in(tmp_path, PRUNED)
+    run = run_in(tmp_path, PRUNED, images=64)
     run.losses[:63] = np.where(np.arange(63) < 60, 0.01, 5.0)
     order, weights = run._plan(1)
     assert 63 in order
