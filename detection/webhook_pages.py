@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -103,15 +105,9 @@ def detail(request: HttpRequest, principal: Principal, pk: UUID) -> HttpResponse
 @for_members
 def switch(request: HttpRequest, principal: Principal, pk: UUID) -> HttpResponse:
     """On, or, after asking, off."""
-    require(principal, WEBHOOKS_WRITE)
-    row = selectors.webhook(principal, pk)
-    if request.method != "POST":
-        return _ask(request, row, "off")
     on = request.POST.get("active") == "true"
-    webhooks.change(principal=principal, pk=pk, active=on)
     words = "The webhook is on again." if on else "The webhook is off. Nothing is sent to it any more."
-    messages.success(request, words)
-    return _to(row)
+    return _once_asked(request, principal, pk, "off", partial(webhooks.change, active=on), words)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -119,14 +115,8 @@ def switch(request: HttpRequest, principal: Principal, pk: UUID) -> HttpResponse
 @for_members
 def rotate(request: HttpRequest, principal: Principal, pk: UUID) -> HttpResponse:
     """Asks first, then makes a new secret."""
-    require(principal, WEBHOOKS_WRITE)
-    row = selectors.webhook(principal, pk)
-    if request.method != "POST":
-        return _ask(request, row, "rotate")
-    webhooks.rotate_secret(principal=principal, pk=pk)
     words = "There is a new secret. Give it to the receiver within 24 hours: until then both are valid."
-    messages.success(request, words)
-    return _to(row)
+    return _once_asked(request, principal, pk, "rotate", webhooks.rotate_secret, words)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -134,13 +124,8 @@ def rotate(request: HttpRequest, principal: Principal, pk: UUID) -> HttpResponse
 @for_members
 def delete(request: HttpRequest, principal: Principal, pk: UUID) -> HttpResponse:
     """Asks first, then deletes."""
-    require(principal, WEBHOOKS_WRITE)
-    row = selectors.webhook(principal, pk)
-    if request.method != "POST":
-        return _ask(request, row, "delete")
-    webhooks.delete(principal=principal, pk=pk)
-    messages.success(request, "The webhook was deleted, with the record of its deliveries.")
-    return redirect("webhooks", principal.organisation.slug)
+    words = "The webhook was deleted, with the record of its deliveries."
+    return _once_asked(request, principal, pk, "delete", webhooks.delete, words)
 
 
 @require_POST
@@ -202,9 +187,18 @@ def _form(request: HttpRequest, form: WebhookForm, row: Webhook | None) -> HttpR
     return render(request, "detection/webhook_form.html", context, status=422 if form.errors else 200)
 
 
-def _ask(request: HttpRequest, row: Webhook, act: str) -> HttpResponse:
-    context = {"webhook": row, "act": act, "replaced": _is_replaced(row)}
-    return render(request, "detection/webhook_ask.html", context)
+def _once_asked(
+    request: HttpRequest, principal: Principal, pk: UUID, act: str, do: Callable[..., object], words: str
+) -> HttpResponse:
+    """Asks on a page of its own; sent back from there, does it and says so."""
+    require(principal, WEBHOOKS_WRITE)
+    row = selectors.webhook(principal, pk)
+    if request.method != "POST":
+        context = {"webhook": row, "act": act, "replaced": _is_replaced(row)}
+        return render(request, "detection/webhook_ask.html", context)
+    do(principal=principal, pk=pk)
+    messages.success(request, words)
+    return redirect("webhooks", principal.organisation.slug) if act == "delete" else _to(row)
 
 
 def _is_replaced(row: Webhook) -> bool:
