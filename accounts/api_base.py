@@ -22,9 +22,41 @@ from rest_framework.views import APIView
 from accounts.access import Principal
 from accounts.api_problem import Problem, bad_parameters
 
-__all__ = ["ApiView", "Pages", "Problem", "bad_parameters", "query"]
+__all__ = ["ApiView", "NumberedPages", "Pages", "Problem", "bad_parameters", "query"]
 
 PAGE_SIZE, LARGEST_PAGE = 25, 100
+
+
+class Pages(CursorPagination):
+    """Pages that stay whole while rows come in: an opaque cursor, newest first."""
+
+    page_size, max_page_size = PAGE_SIZE, LARGEST_PAGE
+    page_size_query_param = "limit"
+    ordering = ("-created_at", "id")
+
+    def decode_cursor(self, request: Request) -> Any:
+        try:
+            cursor = super().decode_cursor(request)
+            if cursor is not None and cursor.position is not None:
+                self.check(cursor.position)
+            return cursor
+        except (APIException, ValueError, OverflowError):
+            detail = "This is no cursor of ours. Follow the addresses in “next” and “previous”."
+            raise bad_parameters([{"parameter": "cursor", "detail": detail}]) from None
+
+    def check(self, position: str) -> None:
+        """Raises ValueError or OverflowError for what the database could not compare rows with."""
+        # As the database wants it: the ends of time are beyond some zones.
+        datetime.fromisoformat(position).astimezone(UTC)
+
+
+class NumberedPages(Pages):
+    """For rows that are only ever added: their numbers are their order, and no two have the same."""
+
+    ordering = ("-id",)
+
+    def check(self, position: str) -> None:
+        int(position)
 
 
 class ApiView(APIView):
@@ -34,6 +66,7 @@ class ApiView(APIView):
     """
 
     permissions: ClassVar[dict[str, str | tuple[str, ...]]] = {}
+    pages: ClassVar[type[Pages]] = Pages
     http_method_names = ("get", "head", "post", "put", "patch", "delete")
 
     @property
@@ -74,28 +107,9 @@ class ApiView(APIView):
 
     def paged_together(self, rows: Any, render: Any) -> Response:
         """As ``paged``; ``render`` takes all rows of the page, where what it needs is read for all."""
-        pages = Pages()
+        pages = self.pages()
         page = pages.paginate_queryset(rows, self.request, view=self)
         return pages.get_paginated_response(render(page or []))
-
-
-class Pages(CursorPagination):
-    """Pages that stay whole while rows come in: an opaque cursor, newest first."""
-
-    page_size, max_page_size = PAGE_SIZE, LARGEST_PAGE
-    page_size_query_param = "limit"
-    ordering = ("-created_at", "id")
-
-    def decode_cursor(self, request: Request) -> Any:
-        try:
-            cursor = super().decode_cursor(request)
-            if cursor is not None and cursor.position is not None:
-                # As the database wants it: the ends of time are beyond some zones.
-                datetime.fromisoformat(cursor.position).astimezone(UTC)
-            return cursor
-        except (APIException, ValueError, OverflowError):
-            detail = "This is no cursor of ours. Follow the addresses in “next” and “previous”."
-            raise bad_parameters([{"parameter": "cursor", "detail": detail}]) from None
 
 
 def query(request: Request, serializer: type[Serializer[Any]], also: Iterable[str] = ("cursor",)) -> Any:

@@ -34,5 +34,6 @@ SETTINGS: dict[str, Any] = {
         {"name": "Keys", "description": "API keys. A key gives no more than it has itself."},
         {"name": "Webhooks", "description": "Addresses of yours that are told what happens."},
         {"name": "Usage", "description": "What was used."},
+        {"name": "Activity", "description": "Who did what in the organisation."},
     ],
 }

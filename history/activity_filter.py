@@ -88,11 +88,19 @@ def actors(rows: QuerySet[AuditEvent]) -> list[Actor]:
     found = AuditEvent.objects.filter(pk__in=newest).order_by("actor").values_list("user", "key", "actor")
     known, others = [], False
     for user, key, actor in found:
-        if user is None and key is None:
+        who = who_did(user, key)
+        if who == OTHERS:
             others = True
         else:
-            known.append(Actor(f"{PERSON}{user}" if user is not None else f"{KEY}{key}", actor))
+            known.append(Actor(who, actor))
     return [*known, NOBODY] if others else known
+
+
+def who_did(user: int | None, key: UUID | None) -> str:
+    """As filters take it."""
+    if user is not None:
+        return f"{PERSON}{user}"
+    return OTHERS if key is None else f"{KEY}{key}"
 
 
 def _actor(who: str) -> dict[str, Any] | None:

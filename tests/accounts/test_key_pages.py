@@ -11,6 +11,7 @@ from accounts import access, keys, usage
 from accounts.api_urls import urlpatterns as account_patterns
 from accounts.models import ApiKey, KeySecret, Membership, Role
 from detection.api_urls import urlpatterns as detection_patterns
+from history.api_urls import urlpatterns as history_patterns
 from tests.accounts.acts import said
 
 pytestmark = pytest.mark.django_db
@@ -175,7 +176,7 @@ def test_what_goes_together_is_what_the_addresses_of_the_api_ask_for():
 
 
 def api_needs():
-    for pattern in [*account_patterns, *detection_patterns]:
+    for pattern in [*account_patterns, *detection_patterns, *history_patterns]:
         for needed in getattr(pattern.callback.cls, "permissions", {}).values():
             yield (needed,) if isinstance(needed, str) else needed
 

@@ -95,6 +95,7 @@ ORGANISATION: dict[str, Row] = {  # below /o/<slug:organisation>/
 }
 
 API: dict[str, Row] = {  # below /api/v1/, by key alone
+    "activity/": read(AUDIT_READ),
     "batches/": read(READ) | post((READ, WRITE)),
     "batches/<uuid:pk>/": read(READ),
     "batches/<uuid:pk>/cancel/": post((READ, WRITE)),
