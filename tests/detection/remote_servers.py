@@ -11,14 +11,17 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from detection.remote import Rules
+from detection import remote
+from detection.remote import RemoteError, Rules
 
 Handler = Callable[[socket.socket, bytes], None]  # gets the connection and the request's head
 HOST = "pictures.test"
+QUICK = 0.5  # seconds, for servers that would never come to an end
 
 
 class RawServer:
@@ -123,3 +126,15 @@ def certificate(folder: Path, host: str) -> tuple[ssl.SSLContext, ssl.SSLContext
     server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     server.load_cert_chain(folder / "both.pem")
     return server, ssl.create_default_context(cadata=pem.decode())
+
+
+def code_of(url: str, rules: Rules | None = None) -> tuple[type[RemoteError], str]:
+    with pytest.raises(RemoteError) as caught:
+        remote.fetch_image(url, by=rules)
+    assert str(caught.value).endswith(".")
+    return type(caught.value), caught.value.code
+
+
+def refused(handler, **rules) -> tuple[type[RemoteError], str]:
+    with serving(handler) as server:
+        return code_of(server.url(), loopback(server, **rules))
