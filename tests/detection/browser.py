@@ -18,6 +18,14 @@ def session_of(client) -> str:
     return client.cookies[django_settings.SESSION_COOKIE_NAME].value
 
 
+def stream(principal) -> str:
+    return f"/ws/o/{principal.organisation.slug}/detections/"
+
+
+def one(principal, pk) -> str:
+    return f"{stream(principal)}{pk}/"
+
+
 class Browser:
     def __init__(self, path: str, cookie: str = "", origin: str | None = ORIGIN) -> None:
         headers = [(b"host", b"localhost:8000")]

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 import pytest
 from django.core.files.base import ContentFile
 
-from detection import batch_services, lane, queue, results, services
+from detection import batch_services, lane, queue, results, services, sockets
 from detection.inference import InferenceConsumer
 from detection.models import Batch, Detection, StageRun
 from tests.detection.toy_stages import verdict
@@ -107,6 +107,19 @@ def layer(request, settings) -> None:
         config = {"hosts": [request.getfixturevalue("redis").url]}
         backend = "channels_redis.pubsub.RedisPubSubChannelLayer"
         settings.CHANNEL_LAYERS = {"default": {"BACKEND": backend, "CONFIG": config}}
+
+
+@pytest.fixture
+def cookie(client, principal, settings) -> str:
+    """The session of ``principal``, signed in."""
+    client.force_login(principal.user)
+    return client.cookies[settings.SESSION_COOKIE_NAME].value
+
+
+@pytest.fixture
+def long_timer(monkeypatch) -> None:
+    """Whatever arrives in these tests was pushed."""
+    monkeypatch.setattr(sockets, "REREAD_SECONDS", 10 * PATIENCE)
 
 
 @pytest.fixture

@@ -4,37 +4,16 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import pytest
 from c2pa import C2paError
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
 from mlcore.contracts import Finding, Says
-from mlcore.provenance import bounds, c2pa, manifests, trust
+from mlcore.provenance import c2pa, manifests, trust
 from tests import hostile
+from tests.provenance.credentials import AI, CAMERA, JPEG, OTHERS, OURS, folder, only
 from tests.provenance.serving import serving
 from tests.provenance.signed import Authority, signed
-
-JPEG = "image/jpeg"
-OURS, OTHERS = Authority("Ours"), Authority("Others")
-AI = signed(OURS)
-CAMERA = signed(OURS, source_type="digitalCapture", generator="Camera One")
-
-
-def folder(tmp_path: Path, signers: Authority, stampers: Authority | None = None) -> Path:
-    lists = {trust.SIGNERS: signers.pem.encode()}
-    if stampers:
-        lists[trust.STAMPERS] = stampers.pem.encode()
-    trust.install(lists, tmp_path / "trust")
-    return tmp_path / "trust"
-
-
-def only(data: bytes, trust_dir: Path | None = None, mime: str = JPEG) -> Finding:
-    found = c2pa.read(data, mime, trust_dir)
-    assert len(found) == 1, found
-    return found[0]
 
 
 def four(found: Finding) -> tuple[str, ...]:
@@ -49,9 +28,6 @@ def edited(parent: bytes, *actions: str, relation: str = "parentOf", by: Authori
     action = "c2pa.opened" if relation == "parentOf" else "c2pa.placed"
     more = tuple({"action": each} for each in actions)
     return signed(by, source_type=None, action=action, ingredient=parent, relation=relation, more=more)
-
-
-# --- Four facts ----------------------------------------------------------------------------------
 
 
 def test_a_listed_signer_is_trusted(tmp_path):
@@ -129,9 +105,6 @@ def test_a_new_list_counts_at_once(tmp_path):
     assert only(AI, where).trusted
 
 
-# --- What the library would say of cases that cannot be made here ------------------------------
-
-
 def altered(*, add: tuple[tuple[str, str], ...] = (), drop: str = "") -> manifests.Standing:
     """The standing of a trusted picture after some of the library's codes have come or gone."""
     lists = trust.TrustLists(OURS.pem, "")
@@ -167,9 +140,6 @@ def test_a_statement_tied_to_no_content_is_neither_whole_nor_broken():
 def test_a_signature_outside_its_certificates_time_is_not_broken():
     standing = altered(add=(("failure", "claimSignature.outsideValidity"),))
     assert (standing.certificate, standing.broken, standing.trusted) == ("expired", False, False)
-
-
-# --- The chain -----------------------------------------------------------------------------------
 
 
 def test_an_edit_of_a_generated_picture_is_still_generated(tmp_path):
@@ -240,9 +210,6 @@ def test_a_tiffs_signature_leaves_parts_out_so_it_is_not_trusted(tmp_path):
     assert "leaves parts of the file out" in found.detail
 
 
-# --- Nothing is fetched --------------------------------------------------------------------------
-
-
 @pytest.mark.parametrize("embed", [True, False])
 def test_no_named_address_is_asked(tmp_path, embed):
     with serving(lambda _: b"") as (address, asked):
@@ -266,61 +233,11 @@ def test_the_library_would_have_asked(monkeypatch):
     assert asked == ["/store.c2pa"]
 
 
-# --- Hostile files -------------------------------------------------------------------------------
-
-
 @pytest.mark.parametrize(
     "data", [b"", b"jumb", b"\xff\xd8\xff", hostile.jpeg(), hostile.png(), b"\0\0\0\1jumb" * 9]
 )
 def test_files_without_credentials(data):
     assert c2pa.read(data, JPEG, None) == []
-
-
-@pytest.mark.parametrize("share", [0.1, 0.3, 0.5, 0.7, 0.9, 0.99])
-def test_truncated(share):
-    found = c2pa.read(AI[: int(len(AI) * share)], JPEG, None)
-    assert all(each.says in (Says.INFO, Says.INVALID) and not each.signed for each in found)
-
-
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(place=st.integers(0, len(AI) - 1), new=st.binary(max_size=12), drop=st.integers(0, 12))
-def test_a_damaged_file_is_never_trusted_for_something_else(tmp_path, place, new, drop):
-    where = folder(tmp_path, OURS)
-    for found in c2pa.read(AI[:place] + new + AI[place + drop :], JPEG, where):
-        assert not found.trusted or found == only(AI, where)
-        json.dumps(bounds.finding(found).facts, allow_nan=False)
-
-
-@pytest.mark.parametrize("claims", [c2pa.MOST_STORE + 1, 2**32 - 1])
-def test_more_than_is_looked_at_never_reaches_the_library(monkeypatch, claims):
-    monkeypatch.setattr(c2pa, "_report", lambda *_: pytest.fail("the library was called"))
-    box = claims.to_bytes(4, "big") + b"jumb" + b"\0\0\0\x20jumd" + bytes(24)
-    assert only(hostile.jpeg() + box).facts["readable"] is False
-
-
-def test_too_many_boxes_never_reach_the_library(monkeypatch):
-    monkeypatch.setattr(c2pa, "_report", lambda *_: pytest.fail("the library was called"))
-    box = b"\0\0\0\x40jumb" + b"\0\0\0\x20jumd" + bytes(24)
-    assert only(hostile.jpeg() + box * (c2pa.MOST_BOXES + 1)).facts["readable"] is False
-
-
-def test_the_time_limit_ends_the_librarys_work(monkeypatch):
-    class AtOnce:
-        def __init__(self, seconds, function, args):
-            self.call = lambda: function(*args)
-
-        def start(self):
-            self.call()
-
-        def cancel(self):
-            pass
-
-        join = cancel
-
-    monkeypatch.setattr(c2pa, "Timer", AtOnce)
-    found = only(AI)
-    assert (found.says, found.facts["readable"]) == (Says.INFO, False)
-    assert "cancel" in found.facts["error"]
 
 
 def test_names_are_made_short_and_plain():
