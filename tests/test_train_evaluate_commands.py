@@ -2,6 +2,7 @@
 
 import io
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -14,15 +15,19 @@ from tests.cifake import held_out, needs_cifake
 PNG = {"REAL": 0, "FAKE": 80}  # the classes differ in contrast, which a few steps can learn
 
 
-@pytest.fixture
-def folder(tmp_path):
+def make_pictures(folder):
     rng = np.random.default_rng(0)
     for label, contrast in PNG.items():
-        (tmp_path / "cifake" / label).mkdir(parents=True)
+        (folder / label).mkdir(parents=True)
         for number in range(48):
             pixels = rng.integers(60, 120, (32, 32, 3))
             pixels[::2] += contrast
-            Image.fromarray(pixels.astype(np.uint8)).save(tmp_path / "cifake" / label / f"{number}.png")
+            Image.fromarray(pixels.astype(np.uint8)).save(folder / label / f"{number}.png")
+
+
+@pytest.fixture
+def folder(tmp_path):
+    make_pictures(tmp_path / "cifake")
     return tmp_path / "cifake"
 
 
@@ -30,6 +35,23 @@ def folder(tmp_path):
 def weights(tmp_path, monkeypatch):
     monkeypatch.setattr(registry, "WEIGHTS_DIR", tmp_path / "weights")
     return tmp_path / "weights"
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """The published weights of one training, which takes seconds."""
+    home = tmp_path_factory.mktemp("trained")
+    make_pictures(home / "cifake")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(registry, "WEIGHTS_DIR", home / "weights")
+        train(home / "cifake", "--publish", "--out", str(home / "run"))
+    return home / "weights"
+
+
+@pytest.fixture
+def published(trained, weights):
+    """A copy of them in ``weights``; they were trained on what is in ``folder``."""
+    return shutil.copytree(trained, weights)
 
 
 def train(folder, *arguments):
@@ -74,8 +96,7 @@ def test_train_goes_on_where_it_stopped_publishes_and_can_be_evaluated(folder, w
         assert figures[key] == pytest.approx(content["metrics"][key])
 
 
-def test_a_report_is_written_with_robustness_and_sources(folder, weights, tmp_path):
-    train(folder, "--publish")
+def test_a_report_is_written_with_robustness_and_sources(folder, published, tmp_path):
     (folder / "FAKE" / "dalle").mkdir()
     for path in list((folder / "FAKE").glob("1*.png")):
         path.rename(folder / "FAKE" / "dalle" / path.name)
@@ -90,17 +111,15 @@ def test_a_report_is_written_with_robustness_and_sources(folder, weights, tmp_pa
         assert (tmp_path / "out" / f"{drawn}.png").exists()
 
 
-def test_all_models_in_one_table(folder, weights):
-    train(folder, "--publish")
+def test_all_models_in_one_table(folder, published):
     out = io.StringIO()
     call_command("evaluate", "--data", str(folder), "--all", stdout=out, stderr=io.StringIO())
     assert "| paper_cnn | 2,190,529 |" in out.getvalue()
 
 
-def test_weights_from_before_there_was_a_calibration_part_get_half_of_the_report(folder, weights):
+def test_weights_from_before_there_was_a_calibration_part_get_half_of_the_report(folder, published):
     from mlcore import data, publishing
 
-    train(folder, "--publish")
     whole, content = data.load(folder), registry.card("paper_cnn")
     calibrating, reporting = publishing.unseen(content, whole)
     assert (len(calibrating), len(reporting)) == (content["data"]["calibration"], content["data"]["held_out"])
