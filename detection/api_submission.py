@@ -20,7 +20,7 @@ from detection import idempotency, selectors, services
 from detection.afterwards import hand_over
 from detection.api_state import api_state
 from detection.api_waiting import Wait, ready_now
-from detection.idempotency import Answer
+from detection.idempotency import Answer, Once
 from detection.models import Detection
 from detection.remote import fetch_image
 from detection.serializers import Order, SubmitQuery
@@ -73,17 +73,25 @@ def submitted(request: Request, principal: Principal, make: Callable[[Also], Det
     """
     asked = query(request, SubmitQuery, also=())
     once = idempotency.begin(principal, request)
-    pk = once.made
+    pk, made = once.made, None
     if pk is None:
         with once:
-            pk = make(once.attach).pk
+            made = make(lambda detection: _begun(detection, once))
+        pk = made.pk
     current = partial(_answer, request, principal, pk)
-    answer = once.answer or once.finish(current())
+    answer = once.answer or once.finish(current(made))
     if answer.status == 202 and asked["wait"]:
         done = asked["until"] == "done"
         result = partial(_result, current)
         hand_over(request, Wait(principal, pk, asked["wait"], done, once, result))
     return _response(answer)
+
+
+def _begun(detection: Detection, once: Once) -> None:
+    """In the transaction that makes it. What the first answer tells is read here, ahead of the commit:
+    after it the lane begins, which reading all anew would hold up."""
+    once.attach(detection)
+    selectors.load_parts(detection)
 
 
 def order(request: Request) -> Any:
@@ -93,8 +101,8 @@ def order(request: Request) -> Any:
     return found.validated_data
 
 
-def _answer(request: Request, principal: Principal, pk: UUID) -> Answer:
-    state = api_state(selectors.get(principal, pk), request.build_absolute_uri)
+def _answer(request: Request, principal: Principal, pk: UUID, known: Detection | None = None) -> Answer:
+    state = api_state(known or selectors.get(principal, pk), request.build_absolute_uri)
     where = {"Location": request.build_absolute_uri(reverse("api_detection", args=[pk]))}
     return Answer(201 if ready_now(state) else 202, state, where)
 

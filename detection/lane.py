@@ -85,8 +85,9 @@ class Lane:
             if batch is None:
                 batch = await self._next()
                 continue
+            working = asyncio.create_task(self._infer(batch))  # first: what is at work before what comes
             ahead = asyncio.create_task(self._claim())
-            reply = await self._infer(batch)
+            reply = await working
             await self._saved()
             self._saving = asyncio.create_task(self._save(batch.claim, reply))
             await asyncio.sleep(0)  # it begins: what is waited for is saved before anything is looked for

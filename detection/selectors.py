@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import TypeVar
 from uuid import UUID
 
-from django.db.models import Q, QuerySet
+from django.db.models import Q, QuerySet, prefetch_related_objects
 from django.shortcuts import get_object_or_404
 
 from accounts import access
@@ -18,6 +18,7 @@ from detection.state import state
 
 __all__ = ["StoredFile", "get", "history", "open_file", "recent", "state", "told"]
 
+PARTS = ("artefacts", "stage_runs")
 T = TypeVar("T")
 
 
@@ -96,6 +97,11 @@ def told(row: Detection, tell: Callable[[Detection], T]) -> T:
     return found
 
 
+def load_parts(detection: Detection) -> None:
+    """What ``state`` needs beside the row, of one that has just been saved."""
+    prefetch_related_objects([detection], *PARTS)
+
+
 def _with_parts(rows: QuerySet[Detection]) -> QuerySet[Detection]:
     joined = rows.select_related("organisation", "submitted_by", "submitted_key")
-    return joined.prefetch_related("artefacts", "stage_runs")
+    return joined.prefetch_related(*PARTS)
