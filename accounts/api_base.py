@@ -32,7 +32,7 @@ class Pages(CursorPagination):
 
     page_size, max_page_size = PAGE_SIZE, LARGEST_PAGE
     page_size_query_param = "limit"
-    ordering = ("-created_at", "id")
+    ordering: tuple[str, ...] = ("-created_at", "id")
 
     def decode_cursor(self, request: Request) -> Any:
         try:
