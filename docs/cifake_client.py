@@ -228,8 +228,8 @@ class Client:
                 continue
             if method == "DELETE" and answer.status == 404 and attempt > 1:
                 return answer  # an earlier try did it, though its answer was lost
-            if answer.status < 400:
-                return _here(answer)
+            if answer.status < 300 or answer.status == 304:
+                return answer
             told = _retry_after(answer.headers)
             if last or not _again(answer.status, safe) or (told or 0) > LONGEST_PAUSE:
                 raise Problem(answer.status, _problem(answer))
@@ -276,14 +276,6 @@ def verify_webhook(body: bytes, headers: Mapping[str, str], secret: str, now: fl
     return json.loads(body)
 
 
-def _here(answer: Answer) -> Answer:
-    """The API itself never redirects: what does is a proxy before it, as from http:// to https://."""
-    where = answer.headers.get("Location", "")
-    if answer.status < 300 or answer.status == 304:
-        return answer
-    raise Problem(answer.status, {"title": "Moved", "detail": f"Give the address that it has: {where}"})
-
-
 def _again(status: int, safe: bool) -> bool:
     return status in AGAIN and (safe or status == 429)  # what was over a limit was not carried out
 
@@ -305,6 +297,8 @@ def _backoff(attempt: int) -> float:
 
 
 def _problem(answer: Answer) -> Mapping[str, Any]:
+    if answer.status < 400:  # the API never redirects; a proxy before it does, as from http:// to https://
+        return {"title": "Moved", "detail": f"Give the address that it has: {answer.headers.get('Location')}"}
     try:
         body = answer.json()
     except ValueError:
