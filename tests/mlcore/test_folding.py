@@ -8,7 +8,6 @@ import pytest
 from mlcore import folding
 from mlcore.models import BUILDERS, FOR_USE
 
-
 PIXELS = np.random.default_rng(0).random((4, 32, 32, 3), np.float32)
 
 
