@@ -6,11 +6,13 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.core.wsgi import get_wsgi_application
 from django.db import connection
 from django.test import Client
 
 from accounts.access import SCOPES
+from tests import hostile
 
 
 def bearer(secret: str) -> dict[str, str]:
@@ -53,6 +55,12 @@ def api(secret) -> Api:
 
 
 @pytest.fixture
+def stranger(make_key) -> Api:
+    """A key of another organisation."""
+    return Api(make_key()[1])
+
+
+@pytest.fixture
 def key_principal(api_key):
     """A key of ``principal``'s organisation, acting."""
     from accounts.access import principal_of_key
@@ -76,6 +84,10 @@ def application(monkeypatch, settings) -> Any:
 
 def _no_network(*_: Any, **__: Any) -> Any:
     raise OSError("no outside network in tests")
+
+
+def upload(name: str = "cat.png", data: bytes | None = None) -> SimpleUploadedFile:
+    return SimpleUploadedFile(name, hostile.png() if data is None else data)
 
 
 def problem(response, slug: str) -> dict:
