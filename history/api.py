@@ -9,7 +9,7 @@ from rest_framework.response import Response
 
 from accounts.access import AUDIT_READ
 from accounts.api_base import ApiView, NumberedPages, query
-from accounts.api_fields import CURSOR, page_of
+from accounts.api_fields import lists
 from accounts.requests import zone_of
 from history import activity, activity_filter
 from history.serializers import ActivityQuery, AuditEventShape
@@ -33,14 +33,8 @@ class ActivityView(ApiView):
     permissions = {"GET": AUDIT_READ}
     pages = NumberedPages
 
-    @extend_schema(
-        operation_id="activity_list",
-        tags=["Activity"],
-        summary="List who did what",
-        parameters=[ActivityQuery, CURSOR],
-        responses=page_of(AuditEventShape),
-        examples=[PAGE],
-    )
+    @extend_schema(examples=[PAGE])
+    @lists("activity_list", ["Activity"], "List who did what", AuditEventShape, ActivityQuery)
     def get(self, request: Request) -> Response:
         """The organisation's record, the newest first, filtered as on its page."""
         found = query(request, ActivityQuery)
