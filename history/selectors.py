@@ -54,10 +54,12 @@ def filters(asked: dict[str, str]) -> Filters:
 def find(principal: Principal, asked: Filters) -> Found:
     """One page of the record, newest first, in four queries whatever its length."""
     until = asked.until or now()
-    everything = selectors.history(principal, search=asked.search).filter(created_at__lte=until)
+    everything = selectors.history(principal, search=asked.search)
     everything = everything.filter(batch=asked.batch) if asked.batch else everything
-    counts = _counts(everything)
-    rows = everything.filter(verdict=asked.verdict) if asked.verdict else everything
+    until_then = everything.filter(created_at__lte=until)
+    # Until now is all there is, and a fifth of the counting is spared.
+    counts = _counts(until_then if asked.until else everything)
+    rows = until_then.filter(verdict=asked.verdict) if asked.verdict else until_then
     paginator = Paginator(rows, PER_PAGE)
     # The tabs' numbers hold it already: no second count.
     paginator.__dict__["count"] = counts.get(asked.verdict, 0)
