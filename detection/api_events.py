@@ -180,6 +180,9 @@ class Stream:
         if self.watch.pk is not None and messages:
             last = messages[-1]
             self.over = last["type"] == "deleted" or _is_over(last["detection"])
+            if self.over:
+                # Its stages are read after its version: the end may have been told under the one before.
+                await self._say(await afterwards.read(self.watch.reread), send)
 
     def _event(self, message: Message) -> str:
         if message["type"] == "deleted":
