@@ -26,6 +26,10 @@ class ChaosSite(Site):
         self.sqlite = self.database_url.startswith("sqlite")
         self.hold = folder / "hold"
 
+    def holds(self, pid: int) -> bool:
+        """Whether the model process ``pid`` has stopped in the middle of a batch, since ``hold`` is there."""
+        return (self.folder / f"hold-{pid}").exists()
+
     @contextmanager
     def connected(self) -> Iterator[Any]:
         """A connection without a transaction of its own."""

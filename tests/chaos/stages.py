@@ -1,7 +1,8 @@
 """The real verdict, with what a test needs to kill it at the right moment.
 
-While the file ``hold`` lies in the data folder a batch waits in the middle of its run; a
-picture of ``POISON`` size kills the process. Named by STAGES_MODULE; the product has no such hook.
+While the file ``hold`` lies in the data folder a batch waits in the middle of its run, which the
+file ``hold-PID`` then shows; a picture of ``POISON`` size kills the process. Named by
+STAGES_MODULE; the product has no such hook.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ def killable(load: Callable[[Options], Run]) -> Callable[[Options], Run]:
 
         def run(pictures: list[Picture]) -> Sequence[Outcome | Failure]:
             while hold.exists():
+                hold.with_name(f"{HOLD}-{os.getpid()}").touch()
                 threading.Event().wait(0.02)
             if any(picture.image.size == POISON for picture in pictures):
                 os.kill(os.getpid(), signal.SIGKILL)

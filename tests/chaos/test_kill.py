@@ -20,7 +20,7 @@ UPLOADS = 200
 def kill_in_flight(site: ChaosSite, process: Process, nth: int) -> None:
     """kill -9 of the nth fast model process, in the middle of a batch."""
     pid = fast_model(process, nth)
-    eventually(lambda: site.count("state = 'running'") > 0)
+    eventually(lambda: site.holds(pid))
     os.kill(pid, signal.SIGKILL)
     eventually(lambda: not running(pid))
 
@@ -53,7 +53,7 @@ def test_another_consumer_takes_over_from_one_that_was_killed(site):
     site.hold.touch()
     with site.started("inference_consumer", "--lanes", "fast") as first:
         model = fast_model(first, 1)
-        eventually(lambda: site.count("state = 'running'") > 0)
+        eventually(lambda: site.holds(model))
         first.kill()
         eventually(lambda: not running(model))  # it does not outlive its consumer
     left = site.count("state = 'running'")
