@@ -54,8 +54,9 @@ def test_people_and_unbound_keys_are_not_bound(principal, make_key):
     unbound = principal_of_key(make_key(principal, SCOPES)[0])
     bound, _ = make_key(principal, SCOPES, addresses=WITHIN)
     for each in (principal, unbound):
-        keys.change(principal=each, pk=bound.pk, fields={"addresses": []})
-        keys.change(principal=each, pk=bound.pk, fields={"addresses": WITHIN})
+        for addresses in ([], WITHIN):
+            changed = keys.change(principal=each, pk=bound.pk, fields={"addresses": addresses})
+            assert changed.addresses == addresses
 
 
 @given(

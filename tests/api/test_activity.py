@@ -37,15 +37,15 @@ def subjects(answer) -> list[str]:
 class TestWhoMay:
     def test_its_scope_is_enough(self, auditor):
         assert subjects(auditor.get("activity/"))[0] == "Auditor"
-        problem(auditor.get("members/"), "forbidden")
+        assert problem(auditor.get("members/"), "forbidden")["status"] == 403
 
     def test_no_other_scope_opens_it(self, api_key):
         _, secret = api_key(access.SCOPES - {AUDIT_READ})
-        problem(Api(secret).get("activity/"), "forbidden")
+        assert problem(Api(secret).get("activity/"), "forbidden")["status"] == 403
 
     def test_who_saw_the_value_bounds_it(self, auditor, principal):
         Membership.objects.filter(user=principal.user).update(role="member")
-        problem(auditor.get("activity/"), "forbidden")
+        assert problem(auditor.get("activity/"), "forbidden")["status"] == 403
 
     def test_nothing_of_another_organisation(self, auditor, principal, make_principal, make_key):
         stranger = make_principal()
@@ -70,7 +70,7 @@ class TestWhoMay:
 
     def test_it_is_read_and_never_written(self, api):
         for send in (api.post, api.put, api.patch, api.delete):
-            problem(send("activity/"), "method-not-allowed")
+            assert problem(send("activity/"), "method-not-allowed")["status"] == 405
 
 
 class TestShape:
@@ -192,7 +192,8 @@ class TestPages:
     def test_a_cursor_of_this_list_is_none_of_another(self, api, principal, list_):
         told(principal)
         cursor = parse_qs(urlsplit(api.get("activity/?limit=1").json()["next"]).query)["cursor"][0]
-        problem(api.get(list_, {"cursor": cursor}), "invalid-parameter")
+        found = problem(api.get(list_, {"cursor": cursor}), "invalid-parameter")
+        assert found["errors"][0]["parameter"] == "cursor"
 
     def test_a_number_beyond_those_of_the_database(self, auditor):
         assert auditor.get("activity/?cursor=cD05OTk5OTk5OTk5OTk5OTk5OTk5OTk5OTk%3D").status_code == 200

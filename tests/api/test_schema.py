@@ -98,6 +98,7 @@ def test_the_api_does_what_it_says(application, principal, make_key, subtests):
             strategy = schema[path][method].as_strategy(generation_mode=mode, path_parameters=known)
             with subtests.test(f"{method} {path}, {mode} data"):
                 made += _run(strategy, headers)
+    assert made >= len(OPERATIONS)
     print(f"{made} cases over {len(OPERATIONS)} operations")
 
 
