@@ -47,7 +47,7 @@ def _pairs(model: keras.Model) -> dict[str, str]:
     """Names of convolutions, with that of the normalisation which alone hears of each."""
     from keras import layers
 
-    heard = Counter(id(tensor) for layer in model.layers for tensor in _inputs(layer))
+    heard = Counter(id(tensor) for layer in model.layers for tensor in inputs_of(layer))
     heard.update(id(tensor) for tensor in model.outputs)
     linear = {
         id(layer.output): layer.name
@@ -60,7 +60,8 @@ def _pairs(model: keras.Model) -> dict[str, str]:
     return {linear[id(norm.input)]: norm.name for norm in norms if id(norm.input) in linear}
 
 
-def _inputs(layer: keras.Layer) -> list[Any]:
+def inputs_of(layer: keras.Layer) -> list[Any]:
+    """The tensors that a layer hears of."""
     found = layer.input
     return list(found) if isinstance(found, list | tuple) else [found]
 

@@ -10,16 +10,18 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from mlcore.augment import enlarge
+import numpy as np
+
+from mlcore import graph
 from mlcore.calibration import Calibration
 from mlcore.data import NATIVE_SIZE
 from mlcore.explain_gradients import GRID, blur_matrix
 from mlcore.explain_network import Floats, Pixels
-from mlcore.folding import folded
+from mlcore.graph_layers import along_the_sides, constant
+from mlcore.openvino import Node, opset
 
 if TYPE_CHECKING:
     import keras
-    import tensorflow as tf
 
 UNCALIBRATED = Calibration()
 
@@ -31,40 +33,27 @@ def fused(
 
     It returns (n,) float32 calibrated probabilities and (n, 16, 16) float32 maps, each the evidence
     for the class that its probability announces (fake above one half), scaled to a maximum of 1, or
-    all 0 where there is none.
+    all 0 where there is none. Threads may call it side by side.
+
+    Raises:
+        ValueError: see :func:`mlcore.graph.logit`.
     """
-    import keras
-    import tensorflow as tf
-
-    fast, size = folded(model), model.input_shape[1]
-    net = keras.Model(fast.input, fast.get_layer("logit").output)
-
-    def explain(images: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        values = tf.cast(images, tf.float32) / 255.0
-        with tf.GradientTape(watch_accessed_variables=False) as tape:
-            tape.watch(values)
-            logit = net(enlarge(values, size), training=False)[:, 0]
-        calibrated = calibration.a * logit + calibration.b
-        return tf.sigmoid(calibrated), _maps(values, tape.gradient(logit, values), calibrated)
-
-    signature = tf.TensorSpec((None, NATIVE_SIZE, NATIVE_SIZE, 3), tf.uint8)
-    compiled = tf.function(explain, autograph=False, input_signature=[signature])
-
-    def run(batch: Pixels) -> tuple[Floats, Floats]:
-        p_fake, maps = compiled(tf.convert_to_tensor(batch, tf.uint8))
-        return p_fake.numpy(), maps.numpy()
-
-    return run
+    images, values = graph.pixels(NATIVE_SIZE)
+    logit, gradient = graph.logit(model, values)
+    calibrated = opset.add(opset.multiply(logit, constant(calibration.a)), constant(calibration.b))
+    maps = _maps(values, gradient(), calibrated)
+    p_fake = opset.squeeze(opset.sigmoid(calibrated), constant([1]))
+    return graph.compiled([p_fake, maps], images)
 
 
-def _maps(values: tf.Tensor, gradient: tf.Tensor, logit: tf.Tensor) -> tf.Tensor:
-    import tensorflow as tf
-
-    blurring = tf.constant(blur_matrix(NATIVE_SIZE))
-    blurred = tf.einsum("ih,nhwc,jw->nijc", blurring, values, blurring)
-    evidence = tf.reduce_sum(gradient * (values - blurred), axis=3, keepdims=True)
-    cell = NATIVE_SIZE // GRID
-    cells = tf.nn.avg_pool2d(evidence, cell, cell, "VALID")[..., 0]
-    announced = tf.where(logit > 0.0, 1.0, -1.0)
-    kept = tf.nn.relu(announced[:, None, None] * cells)
-    return tf.math.divide_no_nan(kept, tf.reduce_max(kept, axis=(1, 2), keepdims=True))
+def _maps(values: Node, gradient: Node, logit: Node) -> Node:
+    blurred = along_the_sides(values, blur_matrix(NATIVE_SIZE))
+    evidence = opset.reduce_sum(
+        opset.multiply(gradient, opset.subtract(values, blurred)), constant([1]), True
+    )
+    cell = [NATIVE_SIZE // GRID] * 2
+    cells = opset.squeeze(opset.avg_pool(evidence, cell, [0, 0], [0, 0], cell, False), constant([1]))
+    announced = opset.select(opset.greater(logit, constant(0.0)), constant(1.0), constant(-1.0))
+    kept = opset.relu(opset.multiply(opset.unsqueeze(announced, constant([2])), cells))
+    most = opset.reduce_max(kept, constant([1, 2]), True)
+    return opset.divide(kept, opset.maximum(most, constant(np.finfo(np.float32).tiny)))

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     import keras
 
 INPUT_SIZE = 32
+MIRRORED_LOGIT = "dense"  # that of a picture, and of its mirror image, before the mean
 STAGES = ((16, 3, 1, 1, 1), (24, 3, 2, 6, 2), (40, 5, 2, 6, 2), (80, 3, 2, 6, 3), (112, 5, 1, 6, 3))
 """Filters, kernel, stride of the first block, expansion, blocks."""
 
@@ -43,12 +44,22 @@ def build(mirrored: bool = False) -> keras.Model:
         x = _block(x, filters, kernel, stride, expansion, f"block_{number}")
     x = layers.Activation("linear", name="final_conv")(x)
     x = layers.GlobalAveragePooling2D(name="pooled")(x)
-    x = layers.Dense(1, dtype="float32", name="dense" if mirrored else "logit")(x)
+    x = layers.Dense(1, dtype="float32", name=MIRRORED_LOGIT if mirrored else "logit")(x)
     if mirrored:
         both = ops.mean(ops.reshape(x, (2, -1, 1)), axis=0)
         x = layers.Activation("linear", dtype="float32", name="logit")(both)
     outputs = layers.Activation("sigmoid", dtype="float32", name="p_fake")(x)
     return Model(inputs, outputs, name="efficientnet")
+
+
+def unmirrored(model: keras.Model) -> tuple[keras.KerasTensor, keras.KerasTensor] | None:
+    """Where in a mirrored network, or a copy of it, one picture comes in, and its own logit (n, 1) comes out.
+
+    None for any other network.
+    """
+    if not {"enlarged", MIRRORED_LOGIT} <= {layer.name for layer in model.layers}:
+        return None
+    return model.get_layer("enlarged").input, model.get_layer(MIRRORED_LOGIT).output
 
 
 def _blocks(

@@ -11,7 +11,7 @@ from mlcore.models import BUILDERS, FOR_USE
 PIXELS = np.random.default_rng(0).random((4, 32, 32, 3), np.float32)
 
 
-def _trained(build):
+def trained(build):
     """A network whose normalisations have something to say: their statistics are those of PIXELS.
 
     So pictures still differ at the far end; statistics at random saturate every ReLU6 on the way.
@@ -38,7 +38,7 @@ NETWORKS = [BUILDERS["cifake_resnet"], BUILDERS["efficientnet"], BUILDERS["resne
 
 @pytest.mark.parametrize("build", NETWORKS)
 def test_answers_stay_and_normalisations_go(build):
-    net = _trained(build)
+    net = trained(build)
     before = net.get_weights()
     fast = folding.folded(net)
     assert _norms(net) > 5

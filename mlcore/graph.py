@@ -1,0 +1,132 @@
+"""A trained network as one OpenVINO graph: forwards to its logit, and backwards to the pixels.
+
+TensorFlow calls a kernel for each of some 400 operations of such a pass, and those for gradients
+are made for training. For one picture on two cores it takes 7 to 10 ms for what OpenVINO, compiled
+as a whole, does in 2 to 3 (docs/measurements.md). Reverse mode is written out here, layer by layer
+(:mod:`mlcore.graph_layers`): Baydin et al., "Automatic Differentiation in Machine Learning: a
+Survey", JMLR 2018, 3.2.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mlcore.folding import folded, inputs_of
+from mlcore.graph_layers import NONE, Back, Zeros, constant, rule_of
+from mlcore.models import efficientnet
+from mlcore.openvino import Node, openvino, opset
+
+if TYPE_CHECKING:
+    import keras
+
+
+@dataclass(frozen=True)
+class _Step:
+    output: int
+    inputs: list[int]
+    back: Back
+
+
+def logit(model: keras.Model, values: Node) -> tuple[Node, Callable[[], Node]]:
+    """The network on ``values``, (n, 3, side, side) in [0, 1].
+
+    Gives (n, 1) logits for fake, and a function that adds their gradients by the values,
+    (n, 3, side, side). A network that looks at mirror images too does so here.
+
+    Raises:
+        ValueError: it has a layer that :mod:`mlcore.graph_layers` has no rule for.
+    """
+    fast = folded(model)
+    once = efficientnet.unmirrored(fast)
+    if once is None:
+        return _traced(fast.layers, fast.input, fast.get_layer("logit").output, values)
+    found, gradient = _traced(fast.layers, *once, opset.concat([values, _flipped(values)], 0))
+
+    def back() -> Node:
+        plain, turned = _halves(gradient())
+        return _mean(plain, _flipped(turned))
+
+    return _mean(*_halves(found)), back
+
+
+def _traced(
+    layers: list[keras.Layer], start: keras.KerasTensor, end: keras.KerasTensor, values: Node
+) -> tuple[Node, Callable[[], Node]]:
+    nodes: dict[int, Node] = {id(start): values}
+    surrounded: dict[int, Zeros] = {}  # tensors that stand for the one before them, with zeros around it
+    steps: list[_Step] = []
+    for layer in layers:
+        sources, output = [id(each) for each in inputs_of(layer)], id(layer.output)
+        if not sources or output in nodes or not nodes.keys() >= set(sources):
+            continue  # it comes before the start
+        zeros = surrounded.get(sources[0], NONE)
+        if type(layer).__name__ == "ZeroPadding2D":
+            nodes[output], surrounded[output] = nodes[sources[0]], layer.padding
+            back: Back = _unchanged
+        else:
+            nodes[output], back = rule_of(layer, zeros)(layer, [nodes[each] for each in sources], zeros)
+        steps.append(_Step(output, sources, back))
+        if output == id(end):
+            break
+    return nodes[id(end)], lambda: _reversed(steps, id(start))
+
+
+def _unchanged(gradient: Node) -> list[Node]:
+    return [gradient]
+
+
+def _reversed(steps: list[_Step], start: int) -> Node:
+    """The gradient of the sum of the last step's output. It begins as one row for all pictures: where
+    they begin to differ, it becomes as many."""
+    gradients: dict[int, Node] = {steps[-1].output: constant([[1.0]])}
+    for step in reversed(steps):
+        for source, gradient in zip(step.inputs, step.back(gradients[step.output]), strict=True):
+            known = gradients.get(source)
+            gradients[source] = gradient if known is None else opset.add(known, gradient)
+    return gradients[start]
+
+
+def _halves(both: Node) -> list[Node]:
+    return list(opset.split(both, constant(0), 2).outputs())
+
+
+def _mean(first: Node, second: Node) -> Node:
+    return opset.multiply(opset.add(first, second), constant(0.5))
+
+
+def _flipped(planes: Node) -> Node:
+    """Left and right exchanged."""
+    last, end = constant([-1]), constant([np.iinfo(np.int64).min])
+    return opset.slice(planes, last, end, last, constant([3]))
+
+
+def pixels(side: int) -> tuple[Node, Node]:
+    """A place for (n, side, side, 3) uint8, any n, and its values, (n, 3, side, side) in [0, 1]."""
+    images = opset.parameter([-1, side, side, 3], np.uint8)
+    scaled = opset.multiply(opset.convert(images, np.float32), constant(1.0 / 255.0))
+    return images, opset.transpose(scaled, constant([0, 3, 1, 2]))
+
+
+def compiled(outputs: list[Node], images: Node) -> Callable[[NDArray[np.generic]], Any]:
+    """The graph from ``images`` to ``outputs``, as a function of an array that gives a tuple of arrays.
+
+    Any number of threads may call it. It computes in float32 throughout: on processors with
+    bfloat16 OpenVINO would choose that, and an answer would depend on the machine.
+    """
+    net = openvino.Model(outputs, [images], "pass")
+    settings = {"INFERENCE_PRECISION_HINT": "f32", "PERFORMANCE_HINT": "LATENCY"}
+    made, own = openvino.Core().compile_model(net, "CPU", settings), threading.local()
+
+    def run(batch: NDArray[np.generic]) -> Any:
+        if not hasattr(own, "request"):
+            own.request = made.create_infer_request()
+        found = own.request.infer({0: np.ascontiguousarray(batch)})
+        return tuple(np.array(found[number]) for number in range(len(outputs)))
+
+    return run
