@@ -23,6 +23,9 @@ from detection.work import FAULT, Failure, Reply
 logger = logging.getLogger(__name__)
 
 POLL_SECONDS = 1.0  # the fallback where a wake-up is lost
+# After a batch with nothing behind it, before the next look: that those who wait for it read it meanwhile.
+QUIET_SECONDS = 0.05
+SENT_SECONDS = 0.002  # that a batch has to get to the model process, undisturbed by the next one's claim
 PAUSE_SECONDS = 1.0  # after a database error
 MAX_START_PAUSE = 30.0
 SAVE_TRIES = 3
@@ -85,13 +88,15 @@ class Lane:
             if batch is None:
                 batch = await self._next()
                 continue
-            working = asyncio.create_task(self._infer(batch))  # first: what is at work before what comes
-            ahead = asyncio.create_task(self._claim())
+            working = asyncio.create_task(self._infer(batch))
+            ahead = asyncio.create_task(self._look_ahead())
             reply = await working
             await self._saved()
             self._saving = asyncio.create_task(self._save(batch.claim, reply))
             await asyncio.sleep(0)  # it begins: what is waited for is saved before anything is looked for
             batch = await ahead
+            if batch is None:
+                await self._rest(QUIET_SECONDS)
 
     async def _next(self) -> Batch | None:
         """A batch, or None after a rest in which something may have happened."""
@@ -103,9 +108,14 @@ class Lane:
             await self._rest()
         return batch
 
-    async def _rest(self) -> None:
+    async def _look_ahead(self) -> Batch | None:
+        await asyncio.sleep(SENT_SECONDS)  # first what is at work, then what comes
+        self._wake.clear()  # as in _next
+        return await self._claim()
+
+    async def _rest(self, seconds: float = POLL_SECONDS) -> None:
         with suppress(asyncio.TimeoutError):
-            await asyncio.wait_for(self._wake.wait(), POLL_SECONDS)
+            await asyncio.wait_for(self._wake.wait(), seconds)
 
     # --- The model process ------------------------------------------------------------
 
