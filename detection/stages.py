@@ -99,9 +99,9 @@ def load_verdict(options: Options) -> Run:
     classifier = Classifier(options.model)
     classifier.warm_up()
     points = operating_points(options.model)
-    # A thread for each processor, on parts of the batch: while one encodes its heat maps another
-    # is in TensorFlow. With operations split over the processors instead (the process has
-    # TF_NUM_INTRAOP_THREADS=1 against that), all wait whenever the consumer needs one of them.
+    # A thread for each processor, on parts of the batch: while one encodes its heat maps another is in
+    # the network. Where that is TensorFlow's, it has one thread an operation (TF_NUM_INTRAOP_THREADS=1
+    # in the process): split over the processors, all wait whenever the consumer needs one of them.
     pool = ThreadPoolExecutor(os.cpu_count() or 1, thread_name_prefix="verdict")
 
     def examine(pictures: list[Picture]) -> list[Outcome]:

@@ -159,7 +159,7 @@ if __name__ == "__main__":
 
 def test_neither_django_nor_a_model_library_comes_with_the_pipe():
     """What the child imports before it loads a stage: the start of a process stays quick."""
-    modules = "['django', 'tensorflow', 'torch', 'cv2', 'ultralytics', 'keras']"
+    modules = "['django', 'tensorflow', 'openvino', 'torch', 'cv2', 'ultralytics', 'keras']"
     check = f"import sys, detection.model_worker; sys.exit(any(name in sys.modules for name in {modules}))"
     assert subprocess.run([sys.executable, "-c", check], check=False).returncode == 0
 

@@ -14,7 +14,7 @@ import pytest
 
 from tests.servers import ROOT, Process, Site, eventually, running
 
-MODEL_LIBRARIES = ("tensorflow", "torch", "ultralytics", "cv2", "keras")
+MODEL_LIBRARIES = ("tensorflow", "openvino", "torch", "ultralytics", "cv2", "keras")
 # What each of them maps into a process that imports it.
 MAPPED = ("libtensorflow", "_pywrap_tensorflow", "libtorch", "cv2.abi3", "cv2/")
 MAX_RESIDENT_MB = 250

@@ -95,7 +95,7 @@ def test_what_the_web_process_imports_brings_no_model_library():
     code = (
         "import sys; from mlcore import contracts, errors, imaging, registry, overlay; "
         "registry.card('paper_cnn'); "
-        "heavy = 'tensorflow', 'keras', 'torch', 'ultralytics', 'cv2', 'matplotlib'; "
+        "heavy = 'tensorflow', 'openvino', 'keras', 'torch', 'ultralytics', 'cv2', 'matplotlib'; "
         "print([name for name in heavy if name in sys.modules])"
     )
     assert subprocess.check_output([sys.executable, "-c", code], text=True).strip() == "[]"
