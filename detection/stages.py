@@ -100,8 +100,7 @@ def load_verdict(options: Options) -> Run:
     classifier.warm_up()
     points = operating_points(options.model)
     # A thread for each processor, on parts of the batch: while one encodes its heat maps another is in
-    # the network. Where that is TensorFlow's, it has one thread an operation (TF_NUM_INTRAOP_THREADS=1
-    # in the process): split over the processors, all wait whenever the consumer needs one of them.
+    # the network.
     pool = ThreadPoolExecutor(os.cpu_count() or 1, thread_name_prefix="verdict")
 
     def examine(pictures: list[Picture]) -> list[Outcome]:

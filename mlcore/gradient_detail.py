@@ -10,8 +10,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from mlcore import graph
 from mlcore.calibration import Calibration
 from mlcore.data import NATIVE_SIZE
@@ -40,20 +38,16 @@ def fused(
     """
     images, values = graph.pixels(NATIVE_SIZE)
     logit, gradient = graph.logit(model, values)
-    calibrated = opset.add(opset.multiply(logit, constant(calibration.a)), constant(calibration.b))
-    maps = _maps(values, gradient(), calibrated)
-    p_fake = opset.squeeze(opset.sigmoid(calibrated), constant([1]))
-    return graph.compiled([p_fake, maps], images)
-
-
-def _maps(values: Node, gradient: Node, logit: Node) -> Node:
-    blurred = along_the_sides(values, blur_matrix(NATIVE_SIZE))
-    evidence = opset.reduce_sum(
-        opset.multiply(gradient, opset.subtract(values, blurred)), constant([1]), True
+    calibrated = graph.calibrated(logit, calibration)
+    evidence = opset.multiply(
+        _evidence(values, gradient()), opset.unsqueeze(graph.announced(calibrated), constant([2]))
     )
+    return graph.compiled([graph.probabilities(calibrated), graph.scaled(evidence)], images)
+
+
+def _evidence(values: Node, gradient: Node) -> Node:
+    """For fake, (n, 16, 16)."""
+    detail = opset.subtract(values, along_the_sides(values, blur_matrix(NATIVE_SIZE)))
+    places = opset.reduce_sum(opset.multiply(gradient, detail), constant([1]), True)
     cell = [NATIVE_SIZE // GRID] * 2
-    cells = opset.squeeze(opset.avg_pool(evidence, cell, [0, 0], [0, 0], cell, False), constant([1]))
-    announced = opset.select(opset.greater(logit, constant(0.0)), constant(1.0), constant(-1.0))
-    kept = opset.relu(opset.multiply(opset.unsqueeze(announced, constant([2])), cells))
-    most = opset.reduce_max(kept, constant([1, 2]), True)
-    return opset.divide(kept, opset.maximum(most, constant(np.finfo(np.float32).tiny)))
+    return opset.squeeze(opset.avg_pool(places, cell, [0, 0], [0, 0], cell, False), constant([1]))

@@ -17,13 +17,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mlcore.calibration import Calibration
 from mlcore.folding import folded, inputs_of
-from mlcore.graph_layers import NONE, Back, Zeros, constant, rule_of
+from mlcore.graph_layers import NONE, Back, Zeros, along_the_sides, constant, enlargement, rule_of
 from mlcore.models import efficientnet
 from mlcore.openvino import Node, openvino, opset
 
 if TYPE_CHECKING:
     import keras
+
+Gradient = Callable[[], Node]
 
 
 @dataclass(frozen=True)
@@ -33,7 +36,7 @@ class _Step:
     back: Back
 
 
-def logit(model: keras.Model, values: Node) -> tuple[Node, Callable[[], Node]]:
+def logit(model: keras.Model, values: Node) -> tuple[Node, Gradient]:
     """The network on ``values``, (n, 3, side, side) in [0, 1].
 
     Gives (n, 1) logits for fake, and a function that adds their gradients by the values,
@@ -45,19 +48,39 @@ def logit(model: keras.Model, values: Node) -> tuple[Node, Callable[[], Node]]:
     fast = folded(model)
     once = efficientnet.unmirrored(fast)
     if once is None:
-        return _traced(fast.layers, fast.input, fast.get_layer("logit").output, values)
-    found, gradient = _traced(fast.layers, *once, opset.concat([values, _flipped(values)], 0))
+        start, end = fast.input, fast.get_layer("logit").output
+        nodes, steps = _traced(fast.layers, start, end, values)
+        return nodes[id(end)], lambda: _reversed(steps, id(start))
+    nodes, steps = _traced(fast.layers, *once, opset.concat([values, _flipped(values)], 0))
 
     def back() -> Node:
-        plain, turned = _halves(gradient())
+        plain, turned = _halves(_reversed(steps, id(once[0])))
         return _mean(plain, _flipped(turned))
 
-    return _mean(*_halves(found)), back
+    return _mean(*_halves(nodes[id(once[1])])), back
+
+
+def observed(model: keras.Model, layer: str, values: Node) -> tuple[Node, Node, Node]:
+    """The output of a layer, (n, channels, h, w), the (n, 1) logits, and their gradients by that output.
+
+    Raises:
+        ValueError: there is no such layer, some way to the logit passes it by, or see :func:`logit`.
+    """
+    fast = folded(model)
+    seen, end = id(fast.get_layer(layer).output), fast.get_layer("logit").output
+    nodes, steps = _traced(fast.layers, fast.input, end, values)
+    behind = {seen}
+    for step in steps[next(place for place, step in enumerate(steps) if step.output == seen) + 1 :]:
+        if not behind >= set(step.inputs):
+            raise ValueError(f"Some way from the picture to the logit passes {layer} by.")
+        behind.add(step.output)
+    return nodes[seen], nodes[id(end)], _reversed(steps, seen)
 
 
 def _traced(
     layers: list[keras.Layer], start: keras.KerasTensor, end: keras.KerasTensor, values: Node
-) -> tuple[Node, Callable[[], Node]]:
+) -> tuple[dict[int, Node], list[_Step]]:
+    """Node by tensor, and the steps from ``start`` to ``end`` in their order."""
     nodes: dict[int, Node] = {id(start): values}
     surrounded: dict[int, Zeros] = {}  # tensors that stand for the one before them, with zeros around it
     steps: list[_Step] = []
@@ -73,23 +96,25 @@ def _traced(
             nodes[output], back = rule_of(layer, zeros)(layer, [nodes[each] for each in sources], zeros)
         steps.append(_Step(output, sources, back))
         if output == id(end):
-            break
-    return nodes[id(end)], lambda: _reversed(steps, id(start))
+            return nodes, steps
+    raise ValueError("There is no way from the picture to the logit that has rules for all of it.")
 
 
 def _unchanged(gradient: Node) -> list[Node]:
     return [gradient]
 
 
-def _reversed(steps: list[_Step], start: int) -> Node:
-    """The gradient of the sum of the last step's output. It begins as one row for all pictures: where
-    they begin to differ, it becomes as many."""
+def _reversed(steps: list[_Step], to: int) -> Node:
+    """The gradient of the last step's output by the tensor ``to``. It begins as one row for all pictures:
+    where they begin to differ, it becomes as many."""
     gradients: dict[int, Node] = {steps[-1].output: constant([[1.0]])}
     for step in reversed(steps):
+        if step.output == to:
+            break
         for source, gradient in zip(step.inputs, step.back(gradients[step.output]), strict=True):
             known = gradients.get(source)
             gradients[source] = gradient if known is None else opset.add(known, gradient)
-    return gradients[start]
+    return gradients[to]
 
 
 def _halves(both: Node) -> list[Node]:
@@ -106,11 +131,36 @@ def _flipped(planes: Node) -> Node:
     return opset.slice(planes, last, end, last, constant([3]))
 
 
-def pixels(side: int) -> tuple[Node, Node]:
-    """A place for (n, side, side, 3) uint8, any n, and its values, (n, 3, side, side) in [0, 1]."""
+def pixels(side: int, to: int | None = None) -> tuple[Node, Node]:
+    """A place for (n, side, side, 3) uint8, any n, and its values, (n, 3, side, side) in [0, 1].
+
+    Enlarged to another side, (n, 3, to, to), where one is given.
+    """
     images = opset.parameter([-1, side, side, 3], np.uint8)
     scaled = opset.multiply(opset.convert(images, np.float32), constant(1.0 / 255.0))
-    return images, opset.transpose(scaled, constant([0, 3, 1, 2]))
+    values = opset.transpose(scaled, constant([0, 3, 1, 2]))
+    return images, values if to in (None, side) else along_the_sides(values, enlargement(side, to))
+
+
+def calibrated(found: Node, by: Calibration) -> Node:
+    return opset.add(opset.multiply(found, constant(by.a)), constant(by.b))
+
+
+def probabilities(calibrated: Node) -> Node:
+    """(n,) P(fake) of (n, 1) calibrated logits."""
+    return opset.squeeze(opset.sigmoid(calibrated), constant([1]))
+
+
+def announced(calibrated: Node) -> Node:
+    """(n, 1) 1 where the answer is fake, -1 where it is real."""
+    return opset.select(opset.greater(calibrated, constant(0.0)), constant(1.0), constant(-1.0))
+
+
+def scaled(evidence: Node) -> Node:
+    """(n, h, w) signed evidence to maps: what speaks against the answer is 0, the most 1."""
+    kept = opset.relu(evidence)
+    most = opset.reduce_max(kept, constant([1, 2]), True)
+    return opset.divide(kept, opset.maximum(most, constant(np.finfo(np.float32).tiny)))
 
 
 def compiled(outputs: list[Node], images: Node) -> Callable[[NDArray[np.generic]], Any]:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mlcore.openvino import Node, opset
+from mlcore.openvino import Node, opset, opset1
 
 if TYPE_CHECKING:
     import keras
@@ -183,15 +183,30 @@ def _pooled(layer: keras.Layer, inputs: list[Node], zeros: Zeros) -> tuple[Node,
 
 
 def _strongest(layer: keras.Layer, inputs: list[Node], zeros: Zeros) -> tuple[Node, Back]:
-    """Forwards alone: Grad-CAM, for networks that have it, stays behind it (:mod:`mlcore.gradcam`)."""
-    if layer.padding != "valid":
-        raise ValueError(f"There is no rule for {layer.name}: it has edges.")
-    sides, strides = list(layer.pool_size), list(layer.strides)
+    """Backwards each cell's gradient goes to the place of its maximum; equal ones share it.
+
+    OpenVINO can name the places of the maxima, but not quickly: with them one picture takes
+    ``paper_cnn`` 12 ms instead of 4.
+    """
+    cell, (height, width) = list(layer.pool_size), layer.input.shape[1:3]
+    if cell != list(layer.strides) or height % cell[0] or width % cell[1]:
+        raise ValueError(f"There is no rule for {layer.name}: its cells overlap or do not fill the picture.")
+    y = opset1.max_pool(inputs[0], cell, [0, 0], [0, 0], cell)
+
+    def spread(cells: Node) -> Node:
+        scales = constant([float(each) for each in cell])
+        return opset.interpolate(
+            cells, scales, "nearest", "scales", axes=constant(PLANE), nearest_mode="floor",
+            coordinate_transformation_mode="asymmetric",
+        )  # fmt: skip
 
     def pull(dy: Node) -> list[Node]:
-        raise ValueError(f"There is no rule for the way back through {layer.name}.")
+        there = opset.convert(opset.equal(inputs[0], spread(y)), np.float32)
+        share = opset.avg_pool(there, cell, [0, 0], [0, 0], cell, False)
+        count = opset.multiply(share, constant(float(cell[0] * cell[1])))
+        return [opset.multiply(there, spread(opset.divide(dy, count)))]
 
-    return opset.max_pool(inputs[0], strides, [1, 1], [0, 0], [0, 0], sides).output(0), pull
+    return y, pull
 
 
 def _flat(layer: keras.Layer, inputs: list[Node], zeros: Zeros) -> tuple[Node, Back]:

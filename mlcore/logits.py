@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 
 from mlcore import graph
 from mlcore.data import NATIVE_SIZE
-from mlcore.graph_layers import along_the_sides, enlargement
 
 if TYPE_CHECKING:
     import keras
@@ -21,9 +20,7 @@ Logits = Callable[[NDArray[np.uint8]], NDArray[np.float64]]
 
 def logits_of(model: keras.Model) -> Logits:
     """A compiled function of (n, 32, 32, 3) uint8, any n, that gives (n,) logits for fake."""
-    images, values = graph.pixels(NATIVE_SIZE)
-    if (size := model.input_shape[1]) != NATIVE_SIZE:
-        values = along_the_sides(values, enlargement(NATIVE_SIZE, size))
+    images, values = graph.pixels(NATIVE_SIZE, model.input_shape[1])
     run = graph.compiled([graph.logit(model, values)[0]], images)
 
     def logits(pixels: NDArray[np.uint8]) -> NDArray[np.float64]:

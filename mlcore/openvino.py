@@ -12,8 +12,9 @@ from typing import Any
 sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
 
 import openvino  # noqa: E402
+from openvino import opset1  # noqa: E402
 from openvino import opset15 as opset  # noqa: E402
 
 Node = Any  # openvino.Node or one of its outputs; opset's functions take both
 
-__all__ = ["Node", "openvino", "opset"]
+__all__ = ["Node", "openvino", "opset", "opset1"]

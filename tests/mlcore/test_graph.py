@@ -99,6 +99,7 @@ def test_what_one_layer_says_to_several_comes_back_as_a_sum():
 
     inputs = keras.Input((8, 8, 3))
     x = layers.Conv2D(4, 3, padding="same", activation="relu")(layers.Rescaling(4.0, -2.0)(inputs))
+    x = layers.MaxPooling2D(2)(layers.UpSampling2D(2, interpolation="bilinear")(x))
     x = layers.Add()([x, layers.Conv2D(4, 1)(layers.UpSampling2D(2, interpolation="bilinear")(
         layers.AveragePooling2D(2)(x)))])  # fmt: skip
     x = layers.Dense(6, activation="relu")(layers.Dropout(0.5)(layers.Flatten()(x)))
@@ -114,33 +115,28 @@ def test_a_network_that_enlarges_is_handed_enlarged_pictures():
     np.testing.assert_allclose(logits_of(net)(PICTURES), logits[:, 0], rtol=1e-3, atol=1e-4)
 
 
-def odd(name):
-    """Layers that networks for use do not have."""
-    from keras import layers
-
-    return {
-        "pooling that overlaps": layers.AveragePooling2D(3, 2),
-        "dilation": layers.Conv2D(3, 3, dilation_rate=2),
-        "groups": layers.Conv2D(3, 3, groups=3),
-        "another activation": layers.Conv2D(3, 3, activation="tanh"),
-        "a leak": layers.ReLU(negative_slope=0.1),
-        "nearest": layers.UpSampling2D(2),
-        "another kind": layers.LayerNormalization(),
-        "zeros for no convolution": layers.ZeroPadding2D(1),
-    }[name]
+ODD = {  # layers that networks for use do not have
+    "pooling that overlaps": ("AveragePooling2D", {"pool_size": 3, "strides": 2}),
+    "maxima of cells that overlap": ("MaxPooling2D", {"pool_size": 3, "strides": 2}),
+    "cells that do not fill it": ("MaxPooling2D", {"pool_size": 5}),
+    "dilation": ("Conv2D", {"filters": 3, "kernel_size": 3, "dilation_rate": 2}),
+    "groups": ("Conv2D", {"filters": 3, "kernel_size": 3, "groups": 3}),
+    "another activation": ("Conv2D", {"filters": 3, "kernel_size": 3, "activation": "tanh"}),
+    "a leak": ("ReLU", {"negative_slope": 0.1}),
+    "nearest": ("UpSampling2D", {"size": 2}),
+    "another kind": ("LayerNormalization", {}),
+    "zeros for no convolution": ("ZeroPadding2D", {"padding": 1}),
+}
 
 
-@pytest.mark.parametrize(
-    "name",
-    ["pooling that overlaps", "dilation", "groups", "another activation", "a leak", "nearest",
-     "another kind", "zeros for no convolution"],
-)  # fmt: skip
+@pytest.mark.parametrize("name", ODD)
 def test_what_there_is_no_rule_for_is_refused_and_not_computed_otherwise(name):
     import keras
     from keras import layers
 
-    inputs = keras.Input((12, 12, 3))
-    net = ending(inputs, layers.GlobalAveragePooling2D()(layers.ReLU()(odd(name)(inputs))))
+    kind, options = ODD[name]
+    layer, inputs = getattr(layers, kind)(**options), keras.Input((12, 12, 3))
+    net = ending(inputs, layers.GlobalAveragePooling2D()(layers.ReLU()(layer(inputs))))
     with pytest.raises(ValueError, match="There is no rule"):
         in_the_graph(net, PICTURES[:, :12, :12])
 
