@@ -33,7 +33,7 @@ ENVIRONMENT = {
     # half of the processor time of large batches (docs/measurements.md).
     "TF_CPU_ALLOCATOR_USE_BFC": "true",
     "TF_ENABLE_ONEDNN_OPTS": "1",  # as in manage.py
-    "TF_NUM_INTRAOP_THREADS": "1",  # see stages.load_verdict; one picture alone is no slower
+    "TF_NUM_INTRAOP_THREADS": "1",  # it computes explanations alone, beside verdicts
     "YOLO_AUTOINSTALL": "false",
     "YOLO_VERBOSE": "false",
 }
