@@ -110,6 +110,8 @@ class Lane:
 
     async def _look_ahead(self) -> Batch | None:
         await asyncio.sleep(SENT_SECONDS)  # first what is at work, then what comes
+        if self._stopping.is_set():
+            return None
         self._wake.clear()  # as in _next
         return await self._claim()
 

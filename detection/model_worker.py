@@ -1,4 +1,4 @@
-"""The model process's own side. TensorFlow and torch are imported here and nowhere else.
+"""The model process's own side. TensorFlow, OpenVINO and torch are imported here and nowhere else.
 
 Started by ``model_process`` in a fresh interpreter, without Django.
 """

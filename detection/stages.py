@@ -2,7 +2,7 @@
 
 A stage is one function of mlcore over a batch of pictures (or of files, where it is ``raw``). It is
 loaded and run inside the model process only, so this module imports neither Django nor any model
-library: TensorFlow and torch are imported by ``load``. Adding a stage adds a loader and an entry to
+library: TensorFlow, OpenVINO and torch are imported by ``load``. Adding a stage adds a loader and an entry to
 ``STAGES``.
 """
 

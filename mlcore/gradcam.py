@@ -36,7 +36,7 @@ def fused(
 ) -> Callable[[Pixels], tuple[Floats, Floats]]:
     """Compile ``model`` into a function of a batch that gives P(fake) and heat maps together.
 
-    The function takes (n, side, side, 3) uint8, any n, of the network's own side or of ``native``, which
+    The function takes (n, side, side, 3) uint8, n ≥ 1, of the network's own side or of ``native``, which
     is then enlarged as in training within the same call. It returns (n,) float32 calibrated
     probabilities and (n, h, w) float32 maps on the layer's grid. Each map is the evidence for the class
     that its probability announces (fake above one half), scaled to a maximum of 1, or all 0 where there

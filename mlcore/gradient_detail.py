@@ -27,15 +27,17 @@ UNCALIBRATED = Calibration()
 def fused(
     model: keras.Model, calibration: Calibration = UNCALIBRATED
 ) -> Callable[[Pixels], tuple[Floats, Floats]]:
-    """Compile ``model`` into a function of (n, 32, 32, 3) uint8, any n, that gives P(fake) and maps together.
+    """Compile ``model`` into a function of (n, 32, 32, 3) uint8, n ≥ 1, that gives P(fake) and maps together.
 
     It returns (n,) float32 calibrated probabilities and (n, 16, 16) float32 maps, each the evidence
     for the class that its probability announces (fake above one half), scaled to a maximum of 1, or
     all 0 where there is none. Threads may call it side by side.
 
     Raises:
-        ValueError: see :func:`mlcore.graph.logit`.
+        ValueError: it is not of native size, or see :func:`mlcore.graph.logit`.
     """
+    if model.input_shape[1] != NATIVE_SIZE:
+        raise ValueError(f"{model.name} looks at {model.input_shape[1]} px, not at {NATIVE_SIZE}.")
     images, values = graph.pixels(NATIVE_SIZE)
     logit, gradient = graph.logit(model, values)
     calibrated = graph.calibrated(logit, calibration)

@@ -2,7 +2,7 @@
 
 TensorFlow calls a kernel for each of some 400 operations of such a pass, and those for gradients
 are made for training. For one picture on two cores it takes 7 to 10 ms for what OpenVINO, compiled
-as a whole, does in 2 to 3 (docs/measurements.md). Reverse mode is written out here, layer by layer
+as a whole, does in 3 to 5 (docs/inference-runtime.md). Reverse mode is written out here, layer by layer
 (:mod:`mlcore.graph_layers`): Baydin et al., "Automatic Differentiation in Machine Learning: a
 Survey", JMLR 2018, 3.2.
 """
@@ -40,7 +40,8 @@ def logit(model: keras.Model, values: Node) -> tuple[Node, Gradient]:
     """The network on ``values``, (n, 3, side, side) in [0, 1].
 
     Gives (n, 1) logits for fake, and a function that adds their gradients by the values,
-    (n, 3, side, side). A network that looks at mirror images too does so here.
+    (n, 3, side, side); one row for all pictures, (1, …), where the network is linear. A network that
+    looks at mirror images too does so here.
 
     Raises:
         ValueError: it has a layer that :mod:`mlcore.graph_layers` has no rule for.
@@ -67,10 +68,15 @@ def observed(model: keras.Model, layer: str, values: Node) -> tuple[Node, Node, 
         ValueError: there is no such layer, some way to the logit passes it by, or see :func:`logit`.
     """
     fast = folded(model)
-    seen, end = id(fast.get_layer(layer).output), fast.get_layer("logit").output
+    place, end = fast.get_layer(layer), fast.get_layer("logit").output
+    if len(place.output.shape) != 4 or type(place).__name__ == "ZeroPadding2D":
+        raise ValueError(f"The output of {layer} is no map of the picture.")
+    seen = id(place.output)
     nodes, steps = _traced(fast.layers, fast.input, end, values)
+    if seen not in [step.output for step in steps]:
+        raise ValueError(f"{layer} is not on the way from the picture to the logit.")
     behind = {seen}
-    for step in steps[next(place for place, step in enumerate(steps) if step.output == seen) + 1 :]:
+    for step in steps[[step.output for step in steps].index(seen) + 1 :]:
         if not behind >= set(step.inputs):
             raise ValueError(f"Some way from the picture to the logit passes {layer} by.")
         behind.add(step.output)
@@ -88,12 +94,13 @@ def _traced(
         sources, output = [id(each) for each in inputs_of(layer)], id(layer.output)
         if not sources or output in nodes or not nodes.keys() >= set(sources):
             continue  # it comes before the start
-        zeros = surrounded.get(sources[0], NONE)
-        if type(layer).__name__ == "ZeroPadding2D":
+        if type(layer).__name__ == "ZeroPadding2D" and sources[0] not in surrounded:
             nodes[output], surrounded[output] = nodes[sources[0]], layer.padding
             back: Back = _unchanged
         else:
-            nodes[output], back = rule_of(layer, zeros)(layer, [nodes[each] for each in sources], zeros)
+            around = [surrounded.get(each, NONE) for each in sources]
+            rule = rule_of(layer, around)
+            nodes[output], back = rule(layer, [nodes[each] for each in sources], around[0])
         steps.append(_Step(output, sources, back))
         if output == id(end):
             return nodes, steps
@@ -163,17 +170,20 @@ def scaled(evidence: Node) -> Node:
     return opset.divide(kept, opset.maximum(most, constant(np.finfo(np.float32).tiny)))
 
 
-def compiled(outputs: list[Node], images: Node) -> Callable[[NDArray[np.generic]], Any]:
+def compiled(outputs: list[Node], images: Node) -> Callable[[NDArray[np.uint8]], Any]:
     """The graph from ``images`` to ``outputs``, as a function of an array that gives a tuple of arrays.
 
-    Any number of threads may call it. It computes in float32 throughout: on processors with
-    bfloat16 OpenVINO would choose that, and an answer would depend on the machine.
+    Any number of threads may call it, with one picture or more, as uint8. It computes in float32
+    throughout: on processors with bfloat16 OpenVINO would choose that, and an answer would depend on
+    the machine.
     """
     net = openvino.Model(outputs, [images], "pass")
     settings = {"INFERENCE_PRECISION_HINT": "f32", "PERFORMANCE_HINT": "LATENCY"}
     made, own = openvino.Core().compile_model(net, "CPU", settings), threading.local()
 
-    def run(batch: NDArray[np.generic]) -> Any:
+    def run(batch: NDArray[np.uint8]) -> Any:
+        if batch.dtype != np.uint8:  # OpenVINO would cast it
+            raise ValueError(f"Pictures are uint8, not {batch.dtype}.")
         if not hasattr(own, "request"):
             own.request = made.create_infer_request()
         found = own.request.infer({0: np.ascontiguousarray(batch)})

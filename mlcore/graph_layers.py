@@ -8,8 +8,8 @@ its weights: these stay as they are.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,19 +23,25 @@ Back = Callable[[Node], list[Node]]
 Rule = Callable[["keras.Layer", list[Node], "Zeros"], tuple[Node, Back]]
 Zeros = tuple[tuple[int, int], tuple[int, int]]  # above and below, left and right
 NONE: Zeros = ((0, 0), (0, 0))
+LAST = "channels_last"
 PLANE = np.array([2, 3])  # the axes of height and width
 
 
-def rule_of(layer: keras.Layer, zeros: Zeros = NONE) -> Rule:
-    """How to compute the layer and its gradient.
+def rule_of(layer: keras.Layer, zeros: Sequence[Zeros] = (NONE,)) -> Rule:
+    """How to compute the layer and its gradient. ``zeros`` are those around each of its inputs.
 
     Raises:
-        ValueError: it is of a kind that no network for use has, or no convolution and has ``zeros``.
+        ValueError: it is of a kind or form that no network for use has, or no convolution and has zeros.
     """
     rule = RULES.get(type(layer).__name__)
-    if rule is None or (zeros != NONE and rule not in (_convolution, _depthwise)):
-        raise ValueError(f"There is no rule for {layer.name}, a {type(layer).__name__}.")
+    surrounded = any(each != NONE for each in zeros) and rule not in (_convolution, _depthwise)
+    if rule is None or surrounded or getattr(layer, "data_format", LAST) not in (LAST, None):
+        raise ValueError(f"There is no rule for {layer.name}, a {type(layer).__name__} of this form.")
     return rule
+
+
+def refuse(layer: keras.Layer, because: str) -> NoReturn:
+    raise ValueError(f"There is no rule for {layer.name}: {because}.")
 
 
 def constant(values: Any) -> Node:
@@ -92,9 +98,9 @@ def _convolved(
         y = opset.add(y, constant(layer.bias.numpy().reshape(1, -1, 1, 1)))
 
     def pull(dy: Node) -> list[Node]:
-        if stride == [1, 1]:
-            around = (side - 1 - before).tolist(), (side - 1 - after).tolist()
-            return [forth(dy, constant(turned), stride, *around, [1, 1])]
+        around = side - 1 - before, side - 1 - after
+        if stride == [1, 1] and min(*around[0], *around[1]) >= 0:
+            return [forth(dy, constant(turned), stride, *(each.tolist() for each in around), [1, 1])]
         # What no stride reaches at the far edges of the input gets a gradient of zero.
         given = np.array(layer.input.shape[1:3]) - np.sum(zeros, axis=1)
         short = given - (stride * (np.array(layer.output.shape[1:3]) - 1) + side - before - after)
@@ -107,7 +113,9 @@ def _convolved(
 def _edges(layer: keras.Layer, zeros: Zeros) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Zeros (above, left) and (below, right): those handed in, and what "same" adds, the odd one last."""
     if tuple(layer.dilation_rate) != (1, 1) or getattr(layer, "groups", 1) != 1:
-        raise ValueError(f"There is no rule for {layer.name}: it has dilation or groups.")
+        refuse(layer, "it has dilation or groups")
+    if getattr(layer, "depth_multiplier", 1) != 1:
+        refuse(layer, "it makes several channels of one")
     total = np.zeros(2, np.int64)
     if layer.padding == "same":
         sides, kernel, stride = (
@@ -136,7 +144,7 @@ def _activated(name: str, y: Node, pull: Back, most: float | None = None) -> tup
 
 def _relu(layer: keras.Layer, inputs: list[Node], zeros: Zeros) -> tuple[Node, Back]:
     if layer.negative_slope or layer.threshold:
-        raise ValueError(f"There is no rule for {layer.name}: it is not ReLU's usual form.")
+        refuse(layer, "it is not ReLU's usual form")
     return _activated("relu", inputs[0], lambda dy: [dy], layer.max_value)
 
 
@@ -145,11 +153,16 @@ def _activation(layer: keras.Layer, inputs: list[Node], zeros: Zeros) -> tuple[N
 
 
 def _add(layer: keras.Layer, inputs: list[Node], zeros: Zeros) -> tuple[Node, Back]:
-    first, second = inputs
+    first, *others = inputs
+    if len(others) != 1 or len({tuple(each.shape) for each in layer.input}) != 1:
+        refuse(layer, "it does not add two of one shape")
+    second = others[0]
     return opset.add(first, second), lambda dy: [dy, dy]
 
 
 def _rescaled(layer: keras.Layer, inputs: list[Node], zeros: Zeros) -> tuple[Node, Back]:
+    if np.ndim(layer.scale) or np.ndim(layer.offset):
+        refuse(layer, "it has a scale for each channel")
     scale = constant(float(layer.scale))
     y = opset.add(opset.multiply(inputs[0], scale), constant(float(layer.offset)))
     return y, lambda dy: [opset.multiply(dy, scale)]
@@ -159,7 +172,7 @@ def _enlarged(layer: keras.Layer, inputs: list[Node], zeros: Zeros) -> tuple[Nod
     """Bilinear enlargement is linear, and the same along both sides of a square."""
     side, (factor, other) = layer.input.shape[1], layer.size
     if layer.interpolation != "bilinear" or factor != other or side != layer.input.shape[2]:
-        raise ValueError(f"There is no rule for {layer.name}: it is not a bilinear enlargement of squares.")
+        refuse(layer, "it is not a bilinear enlargement of squares")
     matrix = enlargement(side, side * factor)
     return along_the_sides(inputs[0], matrix), lambda dy: [along_the_sides(dy, matrix.T)]
 
@@ -168,7 +181,7 @@ def _halved(layer: keras.Layer, inputs: list[Node], zeros: Zeros) -> tuple[Node,
     """Mean of cells that do not overlap; backwards each place of a cell has its share."""
     cell, shape = tuple(layer.pool_size), layer.input.shape
     if cell != tuple(layer.strides) or shape[1] % cell[0] or shape[2] % cell[1]:
-        raise ValueError(f"There is no rule for {layer.name}: its cells overlap or do not fill the picture.")
+        refuse(layer, "its cells overlap or do not fill the picture")
     y = opset.avg_pool(inputs[0], list(cell), [0, 0], [0, 0], list(cell), False)
     share = constant(np.full((shape[3], 1, 1, *cell), 1.0 / (cell[0] * cell[1])))
     back = opset.group_convolution_backprop_data
@@ -176,6 +189,8 @@ def _halved(layer: keras.Layer, inputs: list[Node], zeros: Zeros) -> tuple[Node,
 
 
 def _pooled(layer: keras.Layer, inputs: list[Node], zeros: Zeros) -> tuple[Node, Back]:
+    if layer.keepdims:
+        refuse(layer, "it keeps height and width")
     height, width = layer.input.shape[1:3]
     share = constant(np.full((1, 1, height, width), 1.0 / (height * width)))
     y = opset.reduce_mean(inputs[0], constant(PLANE), False)
@@ -190,7 +205,7 @@ def _strongest(layer: keras.Layer, inputs: list[Node], zeros: Zeros) -> tuple[No
     """
     cell, (height, width) = list(layer.pool_size), layer.input.shape[1:3]
     if cell != list(layer.strides) or height % cell[0] or width % cell[1]:
-        raise ValueError(f"There is no rule for {layer.name}: its cells overlap or do not fill the picture.")
+        refuse(layer, "its cells overlap or do not fill the picture")
     y = opset1.max_pool(inputs[0], cell, [0, 0], [0, 0], cell)
 
     def spread(cells: Node) -> Node:
@@ -228,11 +243,13 @@ def _left_alone(layer: keras.Layer, inputs: list[Node], zeros: Zeros) -> tuple[N
 
 
 def _dense(layer: keras.Layer, inputs: list[Node], zeros: Zeros) -> tuple[Node, Back]:
-    kernel, bias = (each.numpy() for each in (layer.kernel, layer.bias))
-    y = opset.add(opset.matmul(inputs[0], constant(kernel), False, False), constant(bias))
-    return _activated(
-        layer.activation.__name__, y, lambda dy: [opset.matmul(dy, constant(kernel), False, True)]
-    )
+    if len(layer.input.shape) != 2:
+        refuse(layer, "it takes more than one row for a picture")
+    kernel = constant(layer.kernel.numpy())
+    y = opset.matmul(inputs[0], kernel, False, False)
+    if layer.use_bias:
+        y = opset.add(y, constant(layer.bias.numpy()))
+    return _activated(layer.activation.__name__, y, lambda dy: [opset.matmul(dy, kernel, False, True)])
 
 
 RULES: dict[str, Rule] = {

@@ -24,7 +24,6 @@ def logits_of(model: keras.Model) -> Logits:
     run = graph.compiled([graph.logit(model, values)[0]], images)
 
     def logits(pixels: NDArray[np.uint8]) -> NDArray[np.float64]:
-        """(n, 32, 32, 3) to (n,); no array for an empty one."""
         parts = [run(pixels[start : start + BATCH])[0] for start in range(0, len(pixels), BATCH)]
         return np.concatenate(parts)[:, 0].astype(np.float64) if parts else np.zeros(0)
 

@@ -148,6 +148,8 @@ def _exported(weights: Path, runtime: str, folder: Path) -> YOLO | None:
         return _load(weights)
     if any(find_spec(module) is None for module in EXPORT_NEEDS[runtime]):
         return None
+    if runtime == "openvino":
+        import mlcore.openvino  # noqa: F401  Ultralytics would import it with its telemetry
     copy = folder / weights.name  # Ultralytics writes its export beside the weights
     copy.write_bytes(weights.read_bytes())
     options = {"simplify": False} if runtime == "onnx" else {}  # simplifying needs onnxslim

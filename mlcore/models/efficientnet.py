@@ -59,7 +59,9 @@ def unmirrored(model: keras.Model) -> tuple[keras.KerasTensor, keras.KerasTensor
     """
     if not {"enlarged", MIRRORED_LOGIT} <= {layer.name for layer in model.layers}:
         return None
-    return model.get_layer("enlarged").input, model.get_layer(MIRRORED_LOGIT).output
+    start = model.get_layer("enlarged").input
+    # In a mirrored network that is both pictures, behind the one that comes in.
+    return None if start is model.input else (start, model.get_layer(MIRRORED_LOGIT).output)
 
 
 def _blocks(

@@ -254,8 +254,10 @@ async def test_the_consumer_joins_again_when_the_layer_has_forgotten_it(monkeypa
 
 
 async def test_a_submission_wakes_the_consumer_without_a_poll(principal, monkeypatch, layer):
-    """Web and consumer in one loop, as in ``serve``; polling would come after the test's patience."""
-    monkeypatch.setattr(lane, "POLL_SECONDS", 10 * PATIENCE)
+    """Web and consumer in one loop, as in ``serve``; polling would come after the test's patience, and so
+    would the look after a batch."""
+    for rest in ("POLL_SECONDS", "QUIET_SECONDS"):
+        monkeypatch.setattr(lane, rest, 10 * PATIENCE)
     consumer = InferenceConsumer(["fast"])
     await consumer.start()
     try:

@@ -122,6 +122,12 @@ def test_it_is_compiled_once_for_all_batch_sizes(model, monkeypatch):
     assert len(compiled) == 1
 
 
+@pytest.mark.parametrize("layer", ["logit", "p_fake", "image"])
+def test_what_is_no_map_of_the_picture_is_an_error(model, layer):
+    with pytest.raises(ValueError, match=layer):
+        fused(model, layer)
+
+
 def test_a_layer_that_some_way_passes_by_is_an_error():
     import keras
     from keras import layers

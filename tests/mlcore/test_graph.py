@@ -81,7 +81,60 @@ def test_a_convolution_of_any_form_runs_backwards(kind, kernel, stride, padding)
     same(ending(inputs, x), PICTURES[:, :13, :13])
 
 
-@pytest.mark.parametrize("zeros", [1, ((2, 0), (1, 3))])
+def refused(inputs, x):
+    """Forwards, too: that is all that evaluation and stability ask for."""
+    from keras import layers
+
+    net = ending(inputs, layers.GlobalAveragePooling2D()(layers.ReLU()(x)))
+    with pytest.raises(ValueError, match="There is no rule"):
+        graph.logit(net, graph.pixels(12)[1])
+
+
+def test_zeros_around_zeros_are_refused():
+    import keras
+    from keras import layers
+
+    inputs = keras.Input((12, 12, 3))
+    refused(inputs, layers.Conv2D(4, 3)(layers.ZeroPadding2D(1)(layers.ZeroPadding2D(1)(inputs))))
+
+
+def test_zeros_around_the_second_of_two_are_refused():
+    import keras
+    from keras import layers
+
+    inputs = keras.Input((12, 12, 3))
+    inner = layers.ZeroPadding2D(1)(layers.Conv2D(3, 3)(inputs))
+    refused(inputs, layers.Add()([inputs, inner]))
+
+
+def test_a_sum_of_two_shapes_is_refused():
+    import keras
+    from keras import layers
+
+    inputs = keras.Input((12, 12, 3))
+    refused(inputs, layers.Add()([inputs, layers.AveragePooling2D(12)(inputs)]))
+
+
+def test_a_network_that_enlarges_and_has_a_hidden_layer_is_not_taken_for_a_mirrored_one():
+    import keras
+    from keras import layers
+
+    inputs = keras.Input((8, 8, 3))
+    x = layers.UpSampling2D(2, interpolation="bilinear", name="enlarged")(inputs)
+    x = layers.GlobalAveragePooling2D()(layers.Conv2D(4, 3, activation="relu")(x))
+    same(
+        ending(inputs, layers.Dense(3, activation="relu", name="dense", use_bias=False)(x)),
+        PICTURES[:, :8, :8],
+    )
+
+
+def test_pictures_are_uint8_and_not_cast():
+    run = logits_of(trained(NETWORKS[0]))
+    with pytest.raises(ValueError, match="uint8"):
+        run(PICTURES.astype(np.float32) / 255.0)
+
+
+@pytest.mark.parametrize("zeros", [1, 3, ((2, 0), (1, 3))])
 @pytest.mark.parametrize("stride", [1, 2])
 def test_zeros_around_a_picture_become_the_convolutions_own(stride, zeros):
     import keras
@@ -126,6 +179,10 @@ ODD = {  # layers that networks for use do not have
     "nearest": ("UpSampling2D", {"size": 2}),
     "another kind": ("LayerNormalization", {}),
     "zeros for no convolution": ("ZeroPadding2D", {"padding": 1}),
+    "several channels of one": ("DepthwiseConv2D", {"kernel_size": 3, "depth_multiplier": 2}),
+    "a row of pixels at a time": ("Dense", {"units": 12}),
+    "channels first": ("MaxPooling2D", {"pool_size": 3, "data_format": "channels_first"}),
+    "a scale for each channel": ("Rescaling", {"scale": [1.0, 2.0, 3.0]}),
 }
 
 
