@@ -178,7 +178,13 @@ def compiled(outputs: list[Node], images: Node) -> Callable[[NDArray[np.uint8]],
     the machine.
     """
     net = openvino.Model(outputs, [images], "pass")
-    settings = {"INFERENCE_PRECISION_HINT": "f32", "PERFORMANCE_HINT": "LATENCY"}
+    settings = {
+        "INFERENCE_PRECISION_HINT": "f32",
+        "PERFORMANCE_HINT": "LATENCY",
+        # Web server, database and other lanes are at work on the same processors: a thread that is bound
+        # to one waits for whoever has it.
+        "ENABLE_CPU_PINNING": False,
+    }
     made, own = openvino.Core().compile_model(net, "CPU", settings), threading.local()
 
     def run(batch: NDArray[np.uint8]) -> Any:
