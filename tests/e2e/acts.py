@@ -50,8 +50,11 @@ def wait_done(page: Page, count: int) -> None:
 
 
 def wait_pictures(page: Page) -> None:
-    """Every picture that is shown has arrived and could be decoded."""
+    """Every picture that is shown has arrived and could be decoded.
+
+    A function: Playwright would evaluate an expression again and again, which the pages' policy forbids.
+    """
     page.wait_for_function(
-        "[...document.images].filter((image) => image.checkVisibility() && image.loading !== 'lazy')"
+        "() => [...document.images].filter((image) => image.checkVisibility() && image.loading !== 'lazy')"
         ".every((image) => image.complete && image.naturalWidth > 0)"
     )
