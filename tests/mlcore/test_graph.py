@@ -38,7 +38,7 @@ def in_the_graph(net, pixels):
     return found, slopes.transpose(0, 2, 3, 1)
 
 
-def same(net, pixels, edges=0.0):
+def assert_same(net, pixels, edges=0.0):
     logits, slopes = in_tensorflow(net, pixels)
     found, turned = in_the_graph(net, pixels)
     np.testing.assert_allclose(found, logits, rtol=1e-3, atol=1e-4)
@@ -62,7 +62,7 @@ def ending(inputs, x):
 
 @pytest.mark.parametrize("build", NETWORKS)
 def test_logits_and_gradients_stay(build):
-    same(trained(build), PICTURES, edges=0.03)
+    assert_same(trained(build), PICTURES, edges=0.03)
 
 
 @pytest.mark.parametrize("padding", ["same", "valid"])
@@ -78,10 +78,10 @@ def test_a_convolution_of_any_form_runs_backwards(kind, kernel, stride, padding)
     made = layers.Conv2D(4, kernel, stride, padding) if kind == "Conv2D" else None
     x = (made or layers.DepthwiseConv2D(kernel, stride, padding))(inputs)
     x = layers.GlobalAveragePooling2D()(layers.ReLU(6.0)(x))
-    same(ending(inputs, x), PICTURES[:, :13, :13])
+    assert_same(ending(inputs, x), PICTURES[:, :13, :13])
 
 
-def refused(inputs, x):
+def assert_refused(inputs, x):
     """Forwards, too: that is all that evaluation and stability ask for."""
     from keras import layers
 
@@ -95,7 +95,7 @@ def test_zeros_around_zeros_are_refused():
     from keras import layers
 
     inputs = keras.Input((12, 12, 3))
-    refused(inputs, layers.Conv2D(4, 3)(layers.ZeroPadding2D(1)(layers.ZeroPadding2D(1)(inputs))))
+    assert_refused(inputs, layers.Conv2D(4, 3)(layers.ZeroPadding2D(1)(layers.ZeroPadding2D(1)(inputs))))
 
 
 def test_zeros_around_the_second_of_two_are_refused():
@@ -104,7 +104,7 @@ def test_zeros_around_the_second_of_two_are_refused():
 
     inputs = keras.Input((12, 12, 3))
     inner = layers.ZeroPadding2D(1)(layers.Conv2D(3, 3)(inputs))
-    refused(inputs, layers.Add()([inputs, inner]))
+    assert_refused(inputs, layers.Add()([inputs, inner]))
 
 
 def test_a_sum_of_two_shapes_is_refused():
@@ -112,7 +112,7 @@ def test_a_sum_of_two_shapes_is_refused():
     from keras import layers
 
     inputs = keras.Input((12, 12, 3))
-    refused(inputs, layers.Add()([inputs, layers.AveragePooling2D(12)(inputs)]))
+    assert_refused(inputs, layers.Add()([inputs, layers.AveragePooling2D(12)(inputs)]))
 
 
 def test_a_network_that_enlarges_and_has_a_hidden_layer_is_not_taken_for_a_mirrored_one():
@@ -122,7 +122,7 @@ def test_a_network_that_enlarges_and_has_a_hidden_layer_is_not_taken_for_a_mirro
     inputs = keras.Input((8, 8, 3))
     x = layers.UpSampling2D(2, interpolation="bilinear", name="enlarged")(inputs)
     x = layers.GlobalAveragePooling2D()(layers.Conv2D(4, 3, activation="relu")(x))
-    same(
+    assert_same(
         ending(inputs, layers.Dense(3, activation="relu", name="dense", use_bias=False)(x)),
         PICTURES[:, :8, :8],
     )
@@ -143,7 +143,7 @@ def test_zeros_around_a_picture_become_the_convolutions_own(stride, zeros):
     inputs = keras.Input((12, 12, 3))
     around = layers.ZeroPadding2D(zeros)(inputs)
     both = layers.Add()([layers.Conv2D(4, 3, stride)(around), layers.Conv2D(4, 3, stride)(around)])
-    same(ending(inputs, layers.GlobalAveragePooling2D()(layers.ReLU()(both))), PICTURES[:, :12, :12])
+    assert_same(ending(inputs, layers.GlobalAveragePooling2D()(layers.ReLU()(both))), PICTURES[:, :12, :12])
 
 
 def test_what_one_layer_says_to_several_comes_back_as_a_sum():
@@ -156,7 +156,7 @@ def test_what_one_layer_says_to_several_comes_back_as_a_sum():
     x = layers.Add()([x, layers.Conv2D(4, 1)(layers.UpSampling2D(2, interpolation="bilinear")(
         layers.AveragePooling2D(2)(x)))])  # fmt: skip
     x = layers.Dense(6, activation="relu")(layers.Dropout(0.5)(layers.Flatten()(x)))
-    same(ending(inputs, x), PICTURES[:, :8, :8])
+    assert_same(ending(inputs, x), PICTURES[:, :8, :8])
 
 
 def test_a_network_that_enlarges_is_handed_enlarged_pictures():
