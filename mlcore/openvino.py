@@ -1,4 +1,4 @@
-"""OpenVINO without its telemetry: the only place that imports it.
+"""OpenVINO without its telemetry: imported from here, or after it.
 
 Its package brings a module that reports to its makers. Nothing here may phone home, so that module
 is closed before OpenVINO looks for it; OpenVINO then uses its own stand-in.
