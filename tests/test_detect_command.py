@@ -34,7 +34,7 @@ from mlcore.files import Refusal, Result, Tools, check
 from mlcore.imaging import Limits
 from mlcore.provenance_process import ProvenanceFailed
 from tests import hostile
-from tests.cifake import ROOT, YOLO, held_out, needs_cifake
+from tests.cifake import ROOT, YOLO, held_out
 
 KEYS = [
     *("file", "verdict", "confidence", "p_fake", "time_ms", "objects", "overlay", "model"),
@@ -62,7 +62,6 @@ def save_with_prompt(path: Path) -> None:
 # --- The real thing -----------------------------------------------------------------------
 
 
-@needs_cifake
 def test_two_hundred_real_files_and_a_broken_one(tmp_path):
     """In form: every line, in order. In fact: at least 93 % right on pictures that no training saw."""
     files = held_out(200)

@@ -10,7 +10,7 @@ from django.core.management import CommandError, call_command
 from PIL import Image
 
 from mlcore import card, registry
-from tests.cifake import held_out, needs_cifake
+from tests.cifake import held_out
 
 PNG = {"REAL": 0, "FAKE": 80}  # the classes differ in contrast, which a few steps can learn
 
@@ -130,7 +130,6 @@ def test_weights_from_before_there_was_a_calibration_part_get_half_of_the_report
     assert not set(halves[0].hashes.tolist()) & set(halves[1].hashes.tolist())
 
 
-@needs_cifake
 def test_evaluate_reads_files_as_the_product_does_and_names_what_it_cannot_read(tmp_path):
     for number, (label, data) in enumerate(held_out(300)):
         path = tmp_path / ("REAL", "FAKE")[label] / f"{number}.jpg"

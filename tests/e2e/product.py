@@ -7,7 +7,6 @@ import re
 import signal
 import subprocess
 import sys
-import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -15,8 +14,9 @@ from threading import Thread
 
 from playwright.sync_api import Browser, Page, sync_playwright
 
+from tests.cifake import YOLO, held_out
+
 ROOT = Path(__file__).resolve().parents[2]
-SHARED = ROOT.parent / "shared"
 CHROMIUM = os.environ.get("CHROMIUM", "/usr/bin/chromium")
 FLAGS = (
     "--no-sandbox",
@@ -38,8 +38,8 @@ def product(data_dir: Path, **variables: str) -> Iterator[str]:
     environment = {**os.environ, "DATA_DIR": str(data_dir), "TF_CPP_MIN_LOG_LEVEL": "2", **variables}
     for name in ("DATABASE_URL", "REDIS_URL", "DJANGO_SETTINGS_MODULE"):
         environment.pop(name, None)
-    if (SHARED / "weights/yolov8n.pt").is_file():
-        environment.setdefault("YOLO_WEIGHTS", str(SHARED / "weights/yolov8n.pt"))
+    if YOLO.is_file():
+        environment.setdefault("YOLO_WEIGHTS", str(YOLO))
     process = subprocess.Popen(
         [sys.executable, "manage.py", "serve", "--port", "0"],
         cwd=ROOT,
@@ -89,21 +89,19 @@ def sign_up(page: Page, address: str, email: str = "ada@example.org") -> None:
     page.wait_for_selector("#live[data-live=live]")  # the script listens now
 
 
-def cifake(folder: Path, count: int, *, classes: tuple[str, ...] = ("FAKE", "REAL")) -> list[Path]:
-    """Real CIFAKE images, the classes in turn: from the shared training zip, else the few in images/."""
-    source = SHARED / "data/cifake_train.zip"
-    if not source.is_file():
-        return IMAGES[:count]
+def cifake(folder: Path, count: int) -> list[Path]:
+    """Real CIFAKE images as files, the classes in turn."""
     folder.mkdir(parents=True, exist_ok=True)
-    with zipfile.ZipFile(source) as archive:
-        names = sorted(name for name in archive.namelist() if name.endswith(".jpg"))
-        pools = [[name for name in names if f"/{kind}/" in f"/{name}"] for kind in classes]
-        chosen = [pool[37 * turn] for turn in range(count) for pool in pools][:count]
-        return [_unpack(archive, name, folder) for name in chosen]
+    numbered = list(enumerate(held_out(2 * count + 20)))
+    pools = [[(number, file) for number, (label, file) in numbered if label == side] for side in (1, 0)]
+    pairs = zip(*pools, strict=False)
+    return [
+        _written(folder / f"{('fake', 'real')[side]}-{number:04}.jpg", file)
+        for turn in pairs
+        for side, (number, file) in enumerate(turn)
+    ][:count]
 
 
-def _unpack(archive: zipfile.ZipFile, name: str, folder: Path) -> Path:
-    kind, number = name.split("/")[-2:]
-    target = folder / f"{kind.lower()}-{number.replace(' ', '').replace('(', '-').replace(')', '')}"
-    target.write_bytes(archive.read(name))
-    return target
+def _written(path: Path, file: bytes) -> Path:
+    path.write_bytes(file)
+    return path

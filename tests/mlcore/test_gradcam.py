@@ -10,7 +10,7 @@ from mlcore.augment import enlarge
 from mlcore.classifier import reduce
 from mlcore.gradcam import fused
 from mlcore.openvino import openvino
-from tests.cifake import held_out, needs_cifake
+from tests.cifake import held_out
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +46,6 @@ def reference(model, image, announced):
     return heat / heat.max() if heat.max() > 0 else heat
 
 
-@needs_cifake
 def test_fused_equals_the_eager_reference_for_both_announced_classes(model, explain):
     batch = images(24)
     p_fake, maps = explain(batch)
@@ -58,7 +57,6 @@ def test_fused_equals_the_eager_reference_for_both_announced_classes(model, expl
         assert np.abs(heat - reference(model, image, word)).max() <= 1e-4
 
 
-@needs_cifake
 def test_a_real_verdict_shows_evidence_for_real_and_not_the_rest(model, explain):
     """The map of the other class has weights of the other sign, hence another picture."""
     batch = images(24)
@@ -68,7 +66,6 @@ def test_a_real_verdict_shows_evidence_for_real_and_not_the_rest(model, explain)
         assert np.abs(heat - other).max() > 0.1
 
 
-@needs_cifake
 def test_maps_do_not_vanish_where_the_model_is_sure(model, explain):
     batch = images(64)
     p_fake, maps = explain(batch)
@@ -77,7 +74,6 @@ def test_maps_do_not_vanish_where_the_model_is_sure(model, explain):
     assert np.allclose(maps[sure].max(axis=(1, 2)), 1.0)
 
 
-@needs_cifake
 def test_a_batch_gives_what_its_images_give_alone(explain):
     batch = images(5)
     together = explain(batch)
@@ -144,7 +140,6 @@ def test_a_layer_that_is_not_there_is_an_error(model):
         fused(model, "nonesuch")
 
 
-@needs_cifake
 def test_native_pixels_give_what_their_enlargement_gives(model):
     pixels = natives(16)
     p_fake, maps = fused(model, native=32)(pixels)

@@ -9,7 +9,7 @@ from PIL import Image
 from mlcore.contracts import Says, Source
 from mlcore.provenance import encoding, jpegs
 from tests import hostile
-from tests.cifake import held_out, needs_cifake
+from tests.cifake import held_out
 from tests.provenance import makers
 
 
@@ -57,7 +57,6 @@ def test_png_and_webp():
     assert encoding.read(hostile.saved(hostile.gradient(), "GIF"), None) == []
 
 
-@needs_cifake
 def test_cifake_shares_one_pair_of_standard_tables():
     found = [encoding.read(data, None)[0].facts for _, data in held_out(30)]
     assert len({(each["quality"], each["chroma"], each["standard_tables"]) for each in found}) == 1

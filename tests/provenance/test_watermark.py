@@ -12,7 +12,7 @@ from PIL import Image
 from mlcore.contracts import Says, Source
 from mlcore.provenance import watermark
 from tests import hostile
-from tests.cifake import held_out, needs_cifake
+from tests.cifake import held_out
 
 
 def package():
@@ -102,7 +102,6 @@ def test_stripes_as_wide_as_the_blocks_carry_none():
     assert watermark.read(Image.fromarray(stripes)) == []
 
 
-@needs_cifake
 def test_enlarged_cifake_carries_none():
     for _, data in held_out(20):
         image = Image.open(hostile.io.BytesIO(data)).resize((512, 512), Image.Resampling.BICUBIC)
