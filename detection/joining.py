@@ -85,7 +85,7 @@ def _gate(found: Mapping[str, Any] | None) -> Gate:
 
 
 def _provenance(found: Mapping[str, Any] | None) -> Provenance | None:
-    return Provenance(ProvenanceSummary(found["summary"]), "") if found else None
+    return Provenance(ProvenanceSummary(found["summary"]), found.get("sentence", "")) if found else None
 
 
 def _stability(found: Mapping[str, Any] | None, verdict: Mapping[str, Any]) -> Stability | None:

@@ -6,18 +6,16 @@ One pure function, tested case by case; ``docs/decision-table.md`` is the same i
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from mlcore.contracts import Basis, Gate, Provenance, ProvenanceSummary, Stability, Verdict
+from mlcore.provenance.summary import SENTENCES
 
 STABLE_SHARE = 0.8  # of the variants must agree with the picture itself
 
 SIGNED_AI = "The file carries a complete, trusted signature that says it was made by AI."
 SIGNED_CAMERA = "The file carries a complete, trusted signature that says a camera took it."
-DECLARED_AI = (
-    "The file itself says that it was made by AI. Anyone can write or remove such a note, so this is the "
-    "file’s own claim."
-)
+DECLARED_AI = SENTENCES[ProvenanceSummary.DECLARED_AI]
 OUTSIDE = "This picture is not of the kind that the model knows, so the model gives no answer."
 UNDECIDED = "The model leans to neither side far enough for an answer that may be relied on."
 UNSTABLE = (
@@ -66,12 +64,20 @@ def decide(
     point: fake from ``fake`` up, real below ``real``. Parts that have not been examined are None.
     """
     if provenance is not None and provenance.summary in _BY_PROVENANCE:
-        return _BY_PROVENANCE[provenance.summary]
+        return _by_provenance(provenance)
     if p_fake is None:
         return _unsure(NO_MODEL, "no_model")
     if not gate.in_domain:
         return _unsure(gate.reason or OUTSIDE, "out_of_domain")
     return _by_pixels(p_fake, thresholds, stability)
+
+
+def _by_provenance(provenance: Provenance) -> Decision:
+    """What a declaration is worth hangs on whose it is, which its own sentence says."""
+    decision = _BY_PROVENANCE[provenance.summary]
+    if decision.basis == Basis.DECLARED and provenance.sentence:
+        return replace(decision, reason=provenance.sentence)
+    return decision
 
 
 def _by_pixels(p_fake: float, thresholds: Mapping[str, float], stability: Stability | None) -> Decision:

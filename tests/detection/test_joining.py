@@ -241,3 +241,10 @@ def test_a_batch_is_joined_with_one_query_whatever_its_size(submit):
         reads.append(sum(each["sql"].startswith("SELECT") for each in seen.captured_queries))
         assert {run_of(run.detection).state for run in claim.runs} == {"done"}
     assert reads[0] == reads[1]
+
+
+def test_a_declared_answer_says_whose_claim_it_is(submit):
+    detection = submit()
+    end("provenance", origin("declared_ai", CLAIM))
+    answer(detection)
+    assert detection.decision["reason"] == "What the file says."

@@ -58,6 +58,13 @@ def test_every_combination_is_decided_as_the_table_says(case):
     assert decision.reason.endswith(".")
 
 
+@pytest.mark.parametrize("summary", sorted(DECIDING))
+def test_a_declaration_says_whose_it_is_and_a_trusted_signature_speaks_for_itself(summary):
+    said = "The file carries a complete signature by a stranger."
+    decision = decide(None, THRESHOLDS, Gate(True), Provenance(ProvenanceSummary(summary), said))
+    assert (decision.reason == said) == (summary == "declared_ai")
+
+
 def test_every_row_of_the_table_is_met():
     assert {row[0] for row in rows()} == {found(*case).key for case in CASES}
 

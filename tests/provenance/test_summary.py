@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 
 from mlcore.contracts import Finding, ProvenanceSummary, Says, Source
 from mlcore.provenance.summary import SENTENCES, strongest_first, summarise
+from mlcore.provenance.summary import WATERMARK as MARK
 
 
 def found(
@@ -54,7 +56,49 @@ CASES = [
 
 @pytest.mark.parametrize(("findings", "word"), CASES)
 def test_the_word(findings, word):
-    assert summarise(findings) == (word, SENTENCES[ProvenanceSummary(word)])
+    assert summarise(findings)[0] == word
+    if word != "declared_ai":
+        assert summarise(findings)[1] == SENTENCES[ProvenanceSummary(word)]
+
+
+NOTE = "Anyone can write or remove such a note"
+SIGNERS = {
+    "not listed": "is not on the list of trusted signers, so nobody vouches for who signed it",
+    "revoked": "was withdrawn, so nobody vouches",
+    "not known": "has expired, so nobody vouches",
+    "not checked": "There is no list of trusted signers here",
+    "listed": "the one who said this is not known to be",
+}
+
+
+@pytest.mark.parametrize("source", [Source.METADATA, Source.GENERATOR, Source.C2PA])
+@pytest.mark.parametrize("more", [[], [CAMERA], [INVALID], [EDITED_TRUSTED]])
+def test_a_note_can_be_written_by_anyone(source, more):
+    assert NOTE in summarise([*more, found(Says.AI, source)])[1]
+
+
+@pytest.mark.parametrize(("signer", "words"), SIGNERS.items())
+def test_a_complete_signature_is_no_note(signer, words):
+    facts = {"signer": signer, "hash_covers_everything": True}
+    sentence = summarise([AI, WATERMARK, replace(AI_UNLISTED, facts=facts)])[1]
+    assert "complete signature" in sentence
+    assert "not been changed since it was signed" in sentence
+    assert words in sentence
+    assert NOTE not in sentence
+
+
+@pytest.mark.parametrize("signer", SIGNERS)
+def test_a_signature_that_leaves_parts_out_does_not_say_unchanged(signer):
+    facts = {"signer": signer, "hash_covers_everything": False}
+    sentence = summarise([replace(AI_UNLISTED, facts=facts)])[1]
+    assert "leaves parts of the file out" in sentence
+    assert "not been changed" not in sentence
+    assert sentence.endswith(".")
+
+
+def test_a_watermark_is_no_note():
+    assert summarise([AI, WATERMARK])[1] == MARK
+    assert NOTE not in MARK
 
 
 def test_every_word_has_a_case_and_a_sentence():
