@@ -201,6 +201,21 @@ def test_an_interrupted_upload_can_be_tried_again(visit):
     wait_done(page, 1)
 
 
+# Whatever a sentence may name: a path, an address, a file.
+LONG_WORDS = """
+    const holders = "main p, main li, main dd, main h1, main h2, main h3, main summary";
+    document.querySelectorAll(holders).forEach((each) => {
+      const text = [...each.childNodes].find((node) => node.nodeType === 3 && node.data.trim());
+      if (text) text.data += " /" + "x".repeat(150);
+    });
+"""
+
+
+def too_wide(page):
+    """In CSS pixels."""
+    return page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+
+
 def test_no_page_is_wider_than_a_phone(visit):
     page, witness = visit("phone@example.org", viewport={"width": 360, "height": 740}, has_touch=True)
     expect(page.get_by_text("Take a photo")).to_be_visible()
@@ -211,6 +226,7 @@ def test_no_page_is_wider_than_a_phone(visit):
     for path in (check, f"{check}history/", f"{check}settings/", one, f"{one}delete/", *MODELS):
         page.goto(path if path.startswith("http") else check.split("/o/")[0] + path)
         page.evaluate("document.querySelectorAll('main details').forEach((each) => { each.open = true; })")
-        wide = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
-        assert wide <= 0, f"{path} is {wide} px too wide"
+        assert too_wide(page) <= 0, f"{path} is {too_wide(page)} px too wide"
+        page.evaluate(LONG_WORDS)
+        assert too_wide(page) <= 0, f"{path} is {too_wide(page)} px too wide where a text is one long word"
     assert witness.complaints() == []
