@@ -25,7 +25,7 @@ from accounts.requests import wants_json
 from accounts.usage import QuotaExceeded
 from cifake_site.problem_types import TYPES
 from detection.remote_errors import RemoteFailed, RemoteRefused
-from mlcore.errors import ImageRefused, ModelUnavailable
+from mlcore.errors import DrawingFailed, ImageRefused, ModelUnavailable
 
 logger = logging.getLogger(__name__)
 
@@ -135,6 +135,11 @@ def _(error: RemoteFailed) -> Problem:
 @problem_of.register
 def _(error: ModelUnavailable) -> Problem:
     return Problem("no-such-model", str(error))
+
+
+@problem_of.register
+def _(error: DrawingFailed) -> Problem:
+    return Problem("unavailable", str(error), headers={"Retry-After": "60"})
 
 
 @problem_of.register

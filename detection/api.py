@@ -137,7 +137,10 @@ class FileView(ApiView):
         responses={(200, "image/*"): OpenApiTypes.BINARY, 304: OpenApiResponse(description="Unchanged.")},
     )
     def get(self, request: Request, pk: UUID, kind: str) -> HttpResponseBase:
-        """original, preview, thumbnail, heatmap, overlay, or the map of an explanation."""
+        """original, preview, thumbnail, heatmap, overlay, or the map of an explanation.
+
+        An overlay is drawn for the first who asks, which takes seconds for a large picture.
+        """
         return file_response(request._request, selectors.open_file(self.principal, pk, kind), kind)
 
 

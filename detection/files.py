@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import PurePath
-from typing import Any
 
 from django.db.models.fields.files import FieldFile
 from django.http import Http404
 
-from detection import told
-from detection.intake import DECODING
+from detection import overlays, stored, told
 from detection.models import Detection
 from detection.state import found_objects
-from mlcore import imaging, overlay
+from mlcore import drawing
 from mlcore.contracts import DetectedObject, Verdict
-from mlcore.errors import ImageRefused
+from mlcore.drawing import Drawing
 
 
 @dataclass(frozen=True)
@@ -38,11 +35,11 @@ class StoredFile:
 
 def open_stored(detection: Detection, kind: str) -> StoredFile:
     """Raises Http404 for an unknown kind and for a file that no stage has made (yet)."""
-    if kind == "overlay":
+    if kind == overlays.KIND:
         return _overlay(detection)
     field, mime = _field(detection, kind)
     name, etag = _name(detection, kind, mime), PurePath(field.name or "").name
-    return StoredFile(partial(_read, field), mime, name, etag, _size(field))
+    return StoredFile(partial(stored.read, field), mime, name, etag, stored.size(field))
 
 
 def _field(detection: Detection, kind: str) -> tuple[FieldFile, str]:
@@ -58,21 +55,6 @@ def _field(detection: Detection, kind: str) -> tuple[FieldFile, str]:
         raise Http404(f"This detection has no file called {kind}.") from None
 
 
-def _read(field: FieldFile) -> bytes:
-    try:
-        with field.storage.open(field.name or "", "rb") as file:
-            return file.read()
-    except FileNotFoundError:
-        raise Http404("This file is gone.") from None
-
-
-def _size(field: FieldFile) -> int:
-    try:
-        return field.storage.size(field.name or "")
-    except FileNotFoundError:
-        raise Http404("This file is gone.") from None
-
-
 def _name(detection: Detection, kind: str, mime: str) -> str:
     if kind == "original":
         return detection.name
@@ -80,35 +62,23 @@ def _name(detection: Detection, kind: str, mime: str) -> str:
 
 
 def _overlay(detection: Detection) -> StoredFile:
-    """The heat map over the original at its own size, drawn when somebody asks for its bytes."""
+    """The heat map over the original at its own size, drawn once somebody asks for its bytes."""
     run = detection.stage_runs.filter(stage="verdict").first()
     if run is None or run.result is None:
         raise Http404("This detection has no heat map yet.")
-    name = _name(detection, "overlay", "image/png")
-    draw = partial(_drawn, detection, run.result)
-    return StoredFile(draw, "image/png", name, f"{run.pk}-{detection.version}", None)
+    shown = Verdict(told.shown_class(detection, run.result) or Verdict.UNCERTAIN)
+    what = Drawing(detection.name, run.result["heatmap"], shown, _objects(detection))
+    tag = overlays.digest(run, what)
+    made = overlays.kept(detection.artefacts.all(), tag)
+    mime = drawing.mime(detection.facts["width"] * detection.facts["height"])
+    draw = partial(overlays.obtain, run, what, tag, partial(stored.read, detection.original))
+    size = stored.size(made.file) if made else None
+    return StoredFile(draw, mime, _name(detection, overlays.KIND, mime), tag, size)
 
 
-def _drawn(detection: Detection, result: dict[str, Any]) -> bytes:
-    heatmap = overlay.unpack(result["heatmap"])
-    with DECODING:
-        try:
-            picture = imaging.examine(_read(detection.original), detection.name, _any_size())
-        except ImageRefused as refused:  # let in by an earlier version
-            raise Http404(str(refused)) from refused
-        shown = Verdict(told.shown_class(detection, result) or Verdict.UNCERTAIN)
-        drawn = overlay.compose(picture, heatmap, shown, _objects(detection))
-        return overlay.png(drawn)
-
-
-def _objects(detection: Detection) -> list[DetectedObject]:
-    return [
+def _objects(detection: Detection) -> tuple[DetectedObject, ...]:
+    return tuple(
         DetectedObject(each["name"], each["score"], tuple(each["box"]))
         for run in detection.stage_runs.all()
         for each in found_objects(run)
-    ]
-
-
-def _any_size() -> imaging.Limits:
-    """What was let in stays readable, whatever the limits have become since."""
-    return imaging.Limits(bytes=sys.maxsize)
+    )

@@ -123,10 +123,14 @@ class StageRun(models.Model):
 
 
 class Artefact(models.Model):
-    """A file that a stage made. Saved in the transaction that finishes its stage."""
+    """A file that a stage made, saved in the transaction that finishes its stage; or an overlay.
+
+    ``digest`` is of what an overlay shows (:mod:`detection.overlays`); empty for what stages made.
+    """
 
     detection = models.ForeignKey(Detection, models.CASCADE, related_name="artefacts")
     kind = models.CharField(max_length=30)  # heatmap, …
+    digest = models.CharField(max_length=32, blank=True)
     mime = models.CharField(max_length=60)
     file = models.FileField(upload_to=random_path)
 

@@ -1,4 +1,4 @@
-"""Files written ahead of the rows that name them: none of theirs may be lost, few left behind."""
+"""Files of rows. They are written ahead of their rows: none of those may be lost, few left behind."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from types import TracebackType
 
 from django.core.files.base import ContentFile, File
 from django.db.models.fields.files import FieldFile
+from django.http import Http404
 
 logger = logging.getLogger(__name__)
 
@@ -48,3 +49,20 @@ def remove(files: Iterable[FieldFile]) -> None:
     for file in files:
         if file.name:
             file.storage.delete(file.name)
+
+
+def read(field: FieldFile) -> bytes:
+    """Raises Http404 where the file is gone."""
+    try:
+        with field.storage.open(field.name or "", "rb") as file:
+            return file.read()
+    except FileNotFoundError:
+        raise Http404("This file is gone.") from None
+
+
+def size(field: FieldFile) -> int:
+    """Bytes. Raises Http404 where the file is gone."""
+    try:
+        return field.storage.size(field.name or "")
+    except FileNotFoundError:
+        raise Http404("This file is gone.") from None

@@ -24,7 +24,7 @@ from accounts.requests import for_members, wants_json
 from detection import model_pages, selectors, services
 from detection.early import early_checks
 from detection.requests import UploadRefused, uploaded
-from mlcore.errors import ImageRefused
+from mlcore.errors import DrawingFailed, ImageRefused
 from mlcore.imaging import ACCEPTED
 
 # A file of ours is only ever a picture: whatever a browser takes it for, it may do nothing.
@@ -157,7 +157,11 @@ def settings_page(request: HttpRequest, principal: Principal) -> HttpResponse:
 @for_members
 def file(request: HttpRequest, principal: Principal, pk: UUID, kind: str) -> HttpResponseBase:
     """A file of a detection. Browsers may keep it, but ask the gate again each time."""
-    return file_response(request, selectors.open_file(principal, pk, kind), kind)
+    try:
+        return file_response(request, selectors.open_file(principal, pk, kind), kind)
+    except DrawingFailed as failed:
+        headers = {"Retry-After": "60"}
+        return HttpResponse(str(failed), status=503, headers=headers, content_type="text/plain")
 
 
 def file_response(request: HttpRequest, stored: selectors.StoredFile, kind: str) -> HttpResponseBase:

@@ -38,3 +38,9 @@ class ObjectsUnavailable(MlcoreError):
     """The object detector's weights are not to be had; the message gives the remedy."""
 
     code = "objects_unavailable"
+
+
+class DrawingFailed(MlcoreError):
+    """An overlay took too long to draw, or its process died."""
+
+    code = "drawing_failed"
