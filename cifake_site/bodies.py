@@ -26,8 +26,8 @@ from accounts.api_problem import Problem
 from accounts.authentication import KeyAuthentication
 from accounts.requests import wants_json
 from cifake_site import problems
+from mlcore.imaging import size_words
 
-MIB = 1024 * 1024
 EXCEEDED = "cifake.exceeded"  # in the scope of a request without its body: the limit, in bytes
 
 
@@ -148,7 +148,7 @@ def refuse_large_bodies(get_response: Callable[[HttpRequest], HttpResponse]) -> 
 
 
 def _refusal(request: HttpRequest, limit: int) -> HttpResponse:
-    most = f"At most {limit // MIB} MB can be sent"
+    most = f"At most {size_words(limit)} can be sent"
     if request.path_info.startswith("/api/"):
         return problems.answer(Problem("too-large", f"{most} to this address by this key, or without one."))
     if not request.user.is_authenticated:

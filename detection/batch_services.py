@@ -24,6 +24,7 @@ from detection import archives, push, stored
 from detection.archives import ArchiveRefused
 from detection.models import Batch, BatchEntry
 from detection.stored import NewFiles
+from mlcore.imaging import size_words
 
 OPEN = (Batch.State.QUEUED, Batch.State.RUNNING)
 UNDECIDED = (BatchEntry.State.QUEUED, BatchEntry.State.RUNNING)
@@ -123,8 +124,8 @@ def _require_turn(principal: Principal) -> None:
 
 def _of_archive(file: File[bytes]) -> list[BatchEntry]:
     if (file.size or 0) > settings.MAX_BATCH_BYTES:
-        most = settings.MAX_BATCH_BYTES // archives.MIB
-        raise ArchiveRefused("too_large", f"This zip is larger than {most} MB. Make several of it.")
+        most = size_words(settings.MAX_BATCH_BYTES)
+        raise ArchiveRefused("too_large", f"This zip is larger than {most}. Make several of it.")
     limits = archives.Limits(entries=settings.MAX_BATCH_ENTRIES, file_bytes=settings.MAX_UPLOAD_BYTES)
     places = archives.look(file, limits)  # type: ignore[arg-type]  # a File reads and seeks as a file does
     file.seek(0, os.SEEK_SET)

@@ -11,7 +11,7 @@ from functools import cache
 from mlcore import imaging
 from mlcore.errors import ImageRefused
 
-NAME, SIZE = "{name}", "{size}"
+NAME = "{name}"
 # Types that a browser is sure about, each with the first bytes of such a file.
 OTHER_TYPES = {
     "application/pdf": b"%PDF-1.7",
@@ -32,7 +32,7 @@ def early_checks(max_bytes: int) -> dict[str, object]:
     return {
         "max_bytes": max_bytes,
         "empty": _refusal(b"", limits),
-        "too_large": _too_large(limits),
+        "too_large": _refusal(bytes(limits.bytes + 1), limits),
         "types": {mime: _refusal(head, limits) for mime, head in OTHER_TYPES.items()},
     }
 
@@ -43,9 +43,3 @@ def _refusal(data: bytes, limits: imaging.Limits) -> str:
     except ImageRefused as refused:
         return str(refused)
     raise AssertionError("such a file must be refused")
-
-
-def _too_large(limits: imaging.Limits) -> str:
-    """Zeroed memory that is never touched costs none, whatever the limit."""
-    over = f"{(limits.bytes + 1) / imaging.MIB:.1f}"
-    return _refusal(bytes(limits.bytes + 1), limits).replace(over, SIZE, 1)

@@ -23,6 +23,7 @@ from detection import addresses
 from detection.addresses import IPAddress, Target
 from detection.remote_connection import PIECE, Connection, Deadline, Resolve, addresses_of
 from detection.remote_errors import RemoteError, RemoteFailed, RemoteRefused
+from mlcore.imaging import size_words
 
 __all__ = [
     "Answer",
@@ -248,7 +249,7 @@ def _check_type(headers: Mapping[str, str], limits: Limits) -> None:
 
 
 def _too_large(limits: Limits) -> RemoteRefused:
-    return RemoteRefused("too_large", f"The file there is larger than {limits.bytes / MIB:.0f} MB.")
+    return RemoteRefused("too_large", f"The file there is larger than {size_words(limits.bytes)}.")
 
 
 def _cut_short() -> RemoteFailed:

@@ -9,19 +9,25 @@ from __future__ import annotations
 
 import hashlib
 import io
+import math
 import re
-import unicodedata
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 import pillow_heif
-from PIL import ExifTags, Image, UnidentifiedImageError
+from PIL import ExifTags, Image
 
-from mlcore import containers
+from mlcore import containers, repair
 from mlcore.contracts import ImageFacts, Picture
 from mlcore.errors import ImageRefused
+from mlcore.names import clean_name
 from mlcore.pixels import to_rgb
+from mlcore.repair.prepared import END_MISSING, Prepared, missing_note, missing_share
+
+__all__ = ["ACCEPTED", "DEFAULT_LIMITS", "MIB", "Limits", "clean_name", "examine", "preview", "size_words"]
 
 pillow_heif.register_heif_opener(thumbnails=False)
 # Pillow warns of large pictures and of corrupt EXIF; here both end in a sentence for people.
@@ -29,10 +35,9 @@ warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
 warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
 
 MIB = 1024 * 1024
-MOST_SCANS = 100  # of a JPEG: encoders write up to 12 or so; within TIFF files libtiff stops at 100, too
-MOST_SEGMENTS = 10_000  # of a JPEG: 25 MiB hold 400 of full length
-MOST_VALUES = 500_000  # in a TIFF's tags: enough for tiles of 16 × 16 on 50 megapixels
+UNITS = ((1024 * MIB, "GB"), (MIB, "MB"), (1024, "KB"), (1, "bytes"))
 MOST_EXIF = MIB  # each of its numbers becomes an object of some 60 bytes
+MOST_PROFILE = 8 * MIB
 ACCEPTED = "JPEG, PNG, WebP, GIF, BMP, TIFF, HEIC or AVIF"
 SUFFIXES = {
     "JPEG": {".jpg", ".jpeg", ".jpe", ".jfif"}, "MPO": {".jpg", ".jpeg", ".mpo"}, "PNG": {".png", ".apng"},
@@ -68,43 +73,28 @@ def examine(data: bytes, name: str, limits: Limits = DEFAULT_LIMITS) -> Picture:
 
     Raises:
         ImageRefused: with ``code`` empty_file, too_large, not_an_image, unsupported_format,
-            truncated, too_many_pixels, too_complex, too_small or extreme_ratio. Nothing else
-            is raised, whatever the bytes.
+            unsupported_variant, truncated, too_many_pixels, too_complex, too_small or extreme_ratio.
+            Nothing else is raised, whatever the bytes.
     """
     name = clean_name(name)
     _check_bytes(data, name, limits)
     formats = _sniff(data, name)
-    _check_claims(data, formats, name, limits)
-    image = _open(data, formats, name, limits)
-    _check_size(image.size, name, limits)
-    notes = [*_name_notes(name, image.format or ""), *_drop_huge_exif(image)]
-    stored, mode, frames = _orientation(image), image.mode, _frames(data, image.format or "")
-    notes += _frame_notes(frames, image.format or "")
-    upright, more = _decode(image, name)
+    with _in_sentences(name, limits):
+        loaded = _loaded(data, formats, name, limits)
+        plain, more = _to_rgb(loaded)
+    image, stored = loaded.image, loaded.orientation
+    # Asked again after loading: Pillow's TIFF reader turns the picture itself.
+    turn = TRANSPOSE.get(_orientation(image))
+    upright = plain.transpose(turn) if turn is not None else plain
+    frames = loaded.frames
+    notes = [*_name_notes(name, image.format or ""), *loaded.notes, *_frame_notes(frames, image.format or "")]
     facts = ImageFacts(
         format=image.format or "", mime=Image.MIME.get(image.format or "", "application/octet-stream"),
         bytes=len(data), sha256=hashlib.sha256(data).hexdigest(), width=upright.width,
-        height=upright.height, mode=mode, frames=frames,
+        height=upright.height, mode=image.mode, frames=frames,
         orientation=stored if stored in TRANSPOSE else 1, notes=(*notes, *more, *_exif_notes(image, stored)),
     )  # fmt: skip
     return Picture(upright, facts)
-
-
-def clean_name(raw: str) -> str:
-    """A file's name for people: last part of any path, no control or bidi characters, 1–255 long.
-
-    What is too long is shortened in the middle, so that the ending stays.
-    """
-    parts = [part for part in raw.replace("\\", "/").split("/") if part.strip(". \t\r\n\0")]
-    name = unicodedata.normalize("NFC", parts[-1] if parts else "")
-    # C*: control, format (bidi marks among them), surrogate, private, unassigned.
-    name = "".join(c if unicodedata.category(c)[0] not in "CZ" else " " * c.isspace() for c in name)
-    name = " ".join(name.split())
-    if not name.strip(". "):
-        return "image"
-    suffix = PurePosixPath(name).suffix
-    suffix = suffix if len(suffix) <= 16 else ""
-    return name if len(name) <= 255 else name[: 254 - len(suffix)].rstrip() + "…" + suffix
 
 
 def preview(picture: Picture, side: int) -> tuple[bytes, str]:
@@ -125,13 +115,18 @@ def preview(picture: Picture, side: int) -> tuple[bytes, str]:
     return out.getvalue(), "image/jpeg"
 
 
+def size_words(count: int) -> str:
+    """A limit in bytes, for people: never rounded to a larger one."""
+    unit, word = next((unit, word) for unit, word in UNITS if count >= unit or unit == 1)
+    return f"{math.floor(count / unit * 10) / 10:g} {word}"
+
+
 def _check_bytes(data: bytes, name: str, limits: Limits) -> None:
     if not data:
         raise ImageRefused(f"{name} is empty. Choose the file again, or save it anew.", code="empty_file")
     if len(data) > limits.bytes:
         raise ImageRefused(
-            f"{name} has {len(data) / MIB:.1f} MB; the limit is {limits.bytes / MIB:.0f} MB. "
-            "Save it smaller and try again.",
+            f"{name} is larger than {size_words(limits.bytes)}. Save it smaller and try again.",
             code="too_large",
         )
 
@@ -147,20 +142,60 @@ def _sniff(data: bytes, name: str) -> tuple[str, ...]:
     raise ImageRefused(f"{name} is not an image. Choose a {ACCEPTED} file.", code="not_an_image")
 
 
-def _check_claims(data: bytes, formats: tuple[str, ...], name: str, limits: Limits) -> None:
-    """What a decoder would spend minutes or gigabytes on, some of it as soon as it opens the file."""
-    if "JPEG" in formats:
-        found = containers.jpeg(data, MOST_SEGMENTS)
-        if found.scans > MOST_SCANS:
-            raise _too_complex(name, f"more than {MOST_SCANS} scans")
-        if found.segments > MOST_SEGMENTS:
-            raise _too_complex(name, f"more than {MOST_SEGMENTS:,} segments")
-    if "TIFF" in formats:
-        claims = containers.tiff(data, MOST_VALUES)
-        if claims.tile > limits.pixels:
-            raise _too_many(name, claims.tile, limits, "a tile of ")
-        if claims.values > MOST_VALUES:
-            raise _too_complex(name, f"more than {MOST_VALUES:,} numbers in its tags")
+class _Undecodable(Exception):
+    """The decoder did not take the bytes."""
+
+
+@contextmanager
+def _in_sentences(name: str, limits: Limits) -> Iterator[None]:
+    try:
+        yield
+    except repair.TooComplex as error:
+        raise _too_complex(name, str(error)) from None
+    except repair.TooManyPixels as error:
+        raise _too_many(name, error.pixels, limits, error.what) from None
+    except repair.Unsupported as error:
+        raise _unsupported(name, str(error)) from None
+    except (repair.Incomplete, _Undecodable) as error:
+        raise _damaged(name) from error
+
+
+@dataclass(frozen=True)
+class _Loaded:
+    """A decoded image as the file has it, with what it says of itself."""
+
+    image: Image.Image
+    orientation: int
+    frames: int
+    notes: list[str]
+
+
+def _loaded(data: bytes, formats: tuple[str, ...], name: str, limits: Limits) -> _Loaded:
+    prepared = repair.prepare(data, formats, limits.pixels)
+    try:
+        return _decoded(prepared, formats, name, limits)
+    except _Undecodable:
+        if prepared.variant:
+            raise repair.Unsupported(prepared.variant) from None
+        if prepared.again is None:
+            raise
+        return _decoded(prepared.again(), formats, name, limits)
+
+
+def _decoded(prepared: Prepared, formats: tuple[str, ...], name: str, limits: Limits) -> _Loaded:
+    image = _open(prepared.data, formats, name, limits)
+    _check_size(image.size, name, limits)
+    notes = [*prepared.notes, *_tidied(image, prepared)]
+    orientation = _orientation(image)
+    _load(image)
+    if prepared.other is not None and (prepared.cut or _ends_empty(image)):
+        other = _open(prepared.other, formats, name, limits)
+        _load(other)
+        share = missing_share(image, other)
+        notes += [missing_note(share)] if share else [END_MISSING] if prepared.cut else []
+    form = image.format or ""
+    frames = _frames(prepared.data, form) if prepared.frames is None else prepared.frames
+    return _Loaded(image, orientation, min(frames, containers.MOST_PAGES + 1), notes)
 
 
 def _open(data: bytes, formats: tuple[str, ...], name: str, limits: Limits) -> Image.Image:
@@ -169,10 +204,37 @@ def _open(data: bytes, formats: tuple[str, ...], name: str, limits: Limits) -> I
     except Image.DecompressionBombError as error:
         count = re.search(r"\d+", str(error))
         raise _too_many(name, int(count.group()) if count else 0, limits) from None
-    except UnidentifiedImageError:
-        raise _damaged(name) from None
     except Exception as error:  # decoders raise whatever they like at hostile bytes
-        raise _damaged(name) from error
+        raise _Undecodable from error
+
+
+def _load(image: Image.Image) -> None:
+    try:
+        image.load()
+    except Exception as error:
+        raise _Undecodable from error
+
+
+def _to_rgb(loaded: _Loaded) -> tuple[Image.Image, list[str]]:
+    try:
+        return to_rgb(loaded.image)
+    except Exception as error:
+        raise _Undecodable from error
+
+
+def _ends_empty(image: Image.Image) -> bool:
+    """Whether the last pixel is what JPEG decoders leave where there is no data: medium grey."""
+    last = image.getpixel((image.width - 1, image.height - 1))
+    return all(value in (127, 128) for value in (last if isinstance(last, tuple) else (last,)))
+
+
+def _tidied(image: Image.Image, prepared: Prepared) -> list[str]:
+    """Removes what must have no say: browsers turn by EXIF alone, never by XMP."""
+    for name in ("xmp", "XML:com.adobe.xmp", "Raw profile type exif"):
+        image.info.pop(name, None)
+    image.info.update(prepared.info)
+    notes = _drop_huge(image, "exif", "EXIF data", MOST_EXIF)
+    return notes + _drop_huge(image, "icc_profile", "colour profile", MOST_PROFILE)
 
 
 def _check_size(size: tuple[int, int], name: str, limits: Limits) -> None:
@@ -194,11 +256,9 @@ def _check_size(size: tuple[int, int], name: str, limits: Limits) -> None:
 
 
 def _too_many(name: str, pixels: int, limits: Limits, of: str = "") -> ImageRefused:
-    return ImageRefused(
-        f"{name} has {of}{pixels / 1e6:.0f} megapixels; the limit is {limits.pixels / 1e6:.0f}. "
-        "Make it smaller and try again.",
-        code="too_many_pixels",
-    )
+    has, most = f"{pixels / 1e6:.0f}", f"{limits.pixels / 1e6:.0f}"
+    said = f"{has} megapixels; the limit is {most}" if has != most else f"more than {most} megapixels"
+    return ImageRefused(f"{name} has {of}{said}. Make it smaller and try again.", code="too_many_pixels")
 
 
 def _too_complex(name: str, what: str) -> ImageRefused:
@@ -206,6 +266,17 @@ def _too_complex(name: str, what: str) -> ImageRefused:
         f"{name} has {what}, which would take too long to decode. "
         "Open it in a picture editor and save it anew.",
         code="too_complex",
+    )
+
+
+def _unsupported(name: str, what: str) -> ImageRefused:
+    way = (
+        "Develop it and save the picture as JPEG"
+        if what == containers.CAMERA_RAW
+        else ("Open it in a picture editor and save it as a usual JPEG or PNG")
+    )
+    return ImageRefused(
+        f"{name} is {what}, a variant that is not examined. {way}.", code="unsupported_variant"
     )
 
 
@@ -217,8 +288,6 @@ def _damaged(name: str) -> ImageRefused:
 
 def _frames(data: bytes, form: str) -> int:
     """Counted on a handle of its own: seeking would spoil the one that gets decoded."""
-    if form == "TIFF":  # Pillow looks each page up in a list of all before it
-        return containers.tiff(data, 0).pages
     try:
         with Image.open(io.BytesIO(data), formats=("JPEG",) if form == "MPO" else (form,)) as image:
             return int(getattr(image, "n_frames", 1))
@@ -233,11 +302,11 @@ def _frame_notes(frames: int, form: str) -> list[str]:
     return [f"Only the first of its {count} {FRAME_WORDS.get(form, 'frames')} is examined."]
 
 
-def _drop_huge_exif(image: Image.Image) -> list[str]:
-    if len(image.info.get("exif") or b"") <= MOST_EXIF:
+def _drop_huge(image: Image.Image, entry: str, words: str, most: int) -> list[str]:
+    if len(image.info.get(entry) or b"") <= most:
         return []
-    del image.info["exif"]
-    return [f"Its EXIF data is larger than {MOST_EXIF // MIB} MB and was ignored."]
+    del image.info[entry]
+    return [f"Its {words} is larger than {most // MIB} MB and was ignored."]
 
 
 def _orientation(image: Image.Image) -> int:
@@ -247,17 +316,6 @@ def _orientation(image: Image.Image) -> int:
     except Exception:  # EXIF is the sender's bytes: struct.error, KeyError, SyntaxError, …
         return 0
     return value if isinstance(value, int) and 1 <= value <= 8 else 0
-
-
-def _decode(image: Image.Image, name: str) -> tuple[Image.Image, list[str]]:
-    try:
-        image.load()
-        plain, notes = to_rgb(image)
-    except Exception as error:
-        raise _damaged(name) from error
-    # Asked again after loading: Pillow's TIFF reader turns the picture itself.
-    turn = TRANSPOSE.get(_orientation(image))
-    return (plain.transpose(turn) if turn is not None else plain), notes
 
 
 def _name_notes(name: str, form: str) -> list[str]:

@@ -190,6 +190,100 @@ def huge_exif() -> bytes:
     return saved(gradient(), "PNG", exif=b"Exif\0\0" + exif + bytes(2 * numbers))
 
 
+# --- What would cost minutes, or gigabytes: refused before anything is decoded ---------------
+
+
+def png_of_chunks(count: int = 2_180_000, kind: bytes = b"teSt") -> bytes:
+    """A PNG with so many empty chunks, 12 bytes each: the usual 2.2 million make just 25 MiB."""
+    whole = png()
+    at = whole.index(b"IDAT") - 4
+    return whole[:at] + _chunk(kind, b"") * count + whole[at:]
+
+
+def png_of_empty_data(count: int = 2_000_000) -> bytes:
+    return png_of_chunks(count, b"IDAT")
+
+
+def png_of_texts(count: int = 1, unpacked: int = 1_500_000, kind: bytes = b"zTXt") -> bytes:
+    """A PNG with ``count`` texts (zTXt or iTXt) that unpack to so many bytes each."""
+    body = zlib.compress(b"text " * (unpacked // 5), 9)
+    head = {b"zTXt": b"Comment\0\0", b"iTXt": b"Comment\0\1\0\0\0"}[kind]
+    whole = png()
+    at = whole.index(b"IDAT") - 4
+    return whole[:at] + _chunk(kind, head + body) * count + whole[at:]
+
+
+def gif_of_frames(count: int = 1_600_000) -> bytes:
+    """A GIF of 8 × 8 pixels with so many more frames of one pixel: the usual 1.6 million make 24 MB."""
+    more = b"," + struct.pack("<HHHHB", 0, 0, 1, 1, 0) + b"\2\2\x44\1\0"
+    return saved(gradient(8, 8), "GIF")[:-1] + more * count + b";"
+
+
+def gif_of_single_bytes(side: int = 3000) -> bytes:
+    """A GIF of noise whose packed pixels come a byte a block: the usual one has 12 million blocks."""
+    noise = np.random.default_rng(4).integers(0, 256, (side, side), np.uint8)
+    whole = saved(Image.fromarray(noise), "GIF")
+    start = 13 + 768 + 11
+    packed, at = bytearray(), start
+    while length := whole[at]:
+        packed += whole[at + 1 : at + 1 + length]
+        at += 1 + length
+    blocks = np.stack([np.ones(len(packed), np.uint8), np.frombuffer(packed, np.uint8)], 1)
+    return whole[:start] + blocks.tobytes() + b"\0;"
+
+
+def gif_of_comments(count: int = 8_000_000) -> bytes:
+    """A GIF with one comment of so many blocks, a byte each, before its picture."""
+    whole = saved(gradient(8, 8), "GIF")
+    start = 13 + (3 << (whole[10] & 7) + 1)
+    return whole[:start] + b"!\xfe" + b"\1x" * count + b"\0" + whole[start:]
+
+
+def jpeg_of_scans(width: int = 7000, height: int = 7000, count: int = 100) -> bytes:
+    """A flat progressive JPEG: each of its scans is a walk over all blocks, and costs next to no bytes."""
+    whole = saved(Image.new("L", (width, height), 90), "JPEG", progressive=True, quality=50)
+    last = whole.rindex(b"\xff\xda")
+    return whole[:last] + whole[last:-2] * (count - whole.count(b"\xff\xda") + 1) + whole[-2:]
+
+
+def webp_of_frames(count: int = 180_000) -> bytes:
+    """A WebP of one frame after another, all the same."""
+    frames = [gradient(8, 8), gradient(8, 8).rotate(90)]
+    whole = saved(frames[0], "WEBP", save_all=True, append_images=frames[1:], lossless=True, duration=50)
+    at = whole.index(b"ANMF")
+    frame = whole[at : at + 8 + struct.unpack_from("<I", whole, at + 4)[0]]
+    body = whole[8:at] + frame * count
+    return b"RIFF" + struct.pack("<I", len(body)) + body
+
+
+def heic_of_items(count: int = 60_000) -> bytes:
+    """What an AVIF says of its parts, with so many of them."""
+    whole = saved(gradient(64, 64), "AVIF", quality=50)
+    at = whole.index(b"iinf") - 4
+    size = struct.unpack_from(">I", whole, at)[0]
+    entry = struct.pack(">I4sIHH4sB", 21, b"infe", 2 << 24, 9, 0, b"av01", 0)
+    body = b"iinf" + struct.pack(">IH", 0, count) + entry * count
+    made = whole[:at] + struct.pack(">I", len(body) + 4) + body + whole[at + size :]
+    meta = made.index(b"meta") - 4
+    grown = struct.unpack_from(">I", made, meta)[0] + len(body) + 4 - size
+    return made[:meta] + struct.pack(">I", grown) + made[meta + 4 :]
+
+
+# By name: (maker, the code that it is refused with, or None where it is let in). 24 to 25 MiB each, but for
+# the JPEG and the HEIC.
+COSTLY: dict[str, tuple[Maker, str | None]] = {
+    "empty chunks.png": (png_of_chunks, "too_complex"),
+    "empty data.png": (png_of_empty_data, "too_complex"),
+    "frames.gif": (gif_of_frames, None),
+    "single bytes.gif": (gif_of_single_bytes, "too_complex"),
+    "comments.gif": (gif_of_comments, "too_complex"),
+    "scans.jpg": (jpeg_of_scans, "too_complex"),
+    "frames.webp": (webp_of_frames, None),
+    "items.avif": (heic_of_items, "too_complex"),
+    "texts.png": (lambda: png_of_texts(4000), None),
+}
+
+
 SVG = b'<?xml version="1.0"?><svg xmlns="http://www.w3.org/2000/svg" width="64" height="64"/>'
 PDF = b"%PDF-1.7\n%\xe2\xe3\xcf\xd3\n1 0 obj\n<<>>\nendobj\ntrailer\n<<>>\n%%EOF\n"
 

@@ -3,7 +3,6 @@ import { Live } from "./live.js";
 import { fill, localTime } from "./slots.js";
 import { Line, gather, send } from "./upload.js";
 
-const MIB = 1024 * 1024;
 const page = document.getElementById("check");
 const results = document.getElementById("results");
 const news = document.getElementById("news");
@@ -79,7 +78,7 @@ function reasonAgainst(file) {
   const words = file.size === 0 ? checks.empty
     : file.size > checks.max_bytes ? checks.too_large
     : checks.types[file.type];
-  return words?.replace("{name}", file.name).replace("{size}", (file.size / MIB).toFixed(1));
+  return words?.replace("{name}", file.name);
 }
 
 function prepare(file) {
