@@ -23,10 +23,13 @@ from accounts.organisations import choose_error_rate
 from accounts.requests import for_members, wants_json
 from detection import model_pages, selectors, services
 from detection.early import early_checks
+from detection.intake import PREVIEW_SIDE
 from detection.requests import UploadRefused, uploaded
 from mlcore.errors import DrawingFailed, ImageRefused
 from mlcore.imaging import ACCEPTED
 
+# Whose own pixels the viewer can show; of other formats it shows the preview.
+SHOWN_BY_BROWSERS = {f"image/{kind}" for kind in ("jpeg", "png", "webp", "gif", "bmp", "avif")}
 # A file of ours is only ever a picture: whatever a browser takes it for, it may do nothing.
 FILE_POLICY = "default-src 'none'; sandbox"
 
@@ -201,8 +204,12 @@ def _rights(principal: Principal) -> dict[str, bool]:
 
 def _frame(state: dict[str, Any]) -> dict[str, Any]:
     """How the viewer frames a picture: small ones are enlarged, by the side that fits the page."""
-    width, height = state["facts"]["width"], state["facts"]["height"]
+    width, height, mime = (state["facts"][key] for key in ("width", "height", "mime"))
+    shown = mime in SHOWN_BY_BROWSERS
     return {
+        "full": state["files"]["original"] if shown else "",
+        "reduced": not shown and max(width, height) > PREVIEW_SIDE,
+        "preview_side": PREVIEW_SIDE,
         "small": max(width, height) <= 256,
         "tall": height > width,
         "boxes": [_rectangle(*each["box"]) for each in state["objects"]],

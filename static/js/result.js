@@ -1,6 +1,7 @@
 // One result: kept current by push, with its heat map and its frames laid over the picture.
 import { Live } from "./live.js";
 import { fill, localTime } from "./slots.js";
+import { Zoom } from "./zoom.js";
 
 const SVG = "http://www.w3.org/2000/svg";
 const LABEL_PX = 13;
@@ -16,12 +17,25 @@ for (const node of page.querySelectorAll("time")) localTime(node);
 const live = new Live({
   path: page.dataset.socket,
   shown: () => [page.dataset],
-  onState: (state) => { fill(page, state); frame(state.objects); settle(state); },
+  onState: (state) => { fill(page, state); layMap(state); frame(state.objects); settle(state); },
   onDeleted: () => { document.getElementById("deleted").hidden = false; live.stop(); },
   indicator: document.getElementById("live"),
 });
 live.knows(page.dataset.id, Number(page.dataset.version));
 live.start();
+
+// --- Zoom ---------------------------------------------------------------------------------
+
+const stage = page.querySelector(".viewer__stage");
+const picture = page.querySelector(".viewer__picture");
+new Zoom({
+  stage,
+  stack,
+  picture,
+  tools: document.getElementById("zoom"),
+  size: [picture.getAttribute("width"), picture.getAttribute("height")].map(Number),
+  full: stage.dataset.full,
+});
 
 // --- Heat map -----------------------------------------------------------------------------
 
@@ -41,6 +55,35 @@ function suggestOpacity(basis) {
   if (!slider.dataset.touched) slider.value = aside ? 0 : slider.defaultValue;
   setOpacity();
 }
+
+// The map that was chosen lies over the picture, whatever else becomes known meanwhile.
+const maps = { "": heat.getAttribute("src") };
+for (const button of page.querySelectorAll("[data-show-map]")) {
+  maps[button.dataset.showMap] = button.closest(".map").querySelector(".map__heat").getAttribute("src");
+}
+
+function layMap({ files, explanations } = {}) {
+  if (files) maps[""] = files.heatmap;
+  for (const [name, { image }] of Object.entries(explanations ?? {})) maps[name] = image;
+  const chosen = page.querySelector("[name=map]:checked").value;
+  const source = maps[chosen] ?? maps[""];
+  if (source && heat.getAttribute("src") !== source) heat.src = source;
+}
+
+function showMap(name) {
+  page.querySelector(`[name=map][value="${name}"]`).checked = true;
+  if (slider.value === "0") slider.value = slider.defaultValue;
+  slider.dataset.touched = "yes";
+  setOpacity();
+  layMap();
+  document.getElementById("viewer").scrollIntoView({ block: "nearest" });
+  stage.focus({ preventScroll: true });
+}
+page.addEventListener("change", (event) => event.target.name === "map" && layMap());
+page.addEventListener("click", (event) => {
+  const button = event.target.closest("[data-show-map]");
+  if (button) showMap(button.dataset.showMap);
+});
 
 const pixelated = document.getElementById("pixelated");
 const setPixels = () => stack.toggleAttribute("data-pixelated", pixelated?.checked ?? false);

@@ -218,3 +218,68 @@ def test_the_error_rate_is_chosen_with_the_keyboard(visit):
     expect(page.get_by_text("Saved.")).to_be_visible()
     expect(page.get_by_role("radio", name=re.compile("^Strict"))).to_be_checked()
     assert witness.complaints() == []
+
+
+# --- The viewer: down to single pixels, by keyboard, mouse and touch -----------------------
+
+
+def zoomed(page: Page) -> float:
+    """CSS pixels for one pixel of the picture."""
+    return page.evaluate(
+        "() => { const picture = document.querySelector('.viewer__picture');"
+        "return picture.getBoundingClientRect().width / Number(picture.getAttribute('width')); }"
+    )
+
+
+def scrolled(page: Page) -> list[float]:
+    return page.locator(".viewer__stage").evaluate("(stage) => [stage.scrollLeft, stage.scrollTop]")
+
+
+def test_keys_zoom_to_single_pixels_and_back(opened):
+    page, _, _ = opened("keys@example.org")
+    stage, fitted = page.locator(".viewer__stage"), zoomed(page)
+    stage.focus()
+    for _ in range(20):
+        page.keyboard.press("+")
+    assert zoomed(page) == pytest.approx(48)
+    expect(page.locator("#zoom output")).to_have_text("48×")
+    expect(page.locator(".viewer__stack")).to_have_css("width", "1536px")
+    heat, boxes = page.locator(".viewer__heat").bounding_box(), page.locator(".viewer__boxes").bounding_box()
+    assert heat == boxes == page.locator(".viewer__picture").bounding_box(), "what lies over it grows along"
+    before = scrolled(page)
+    page.keyboard.press("ArrowDown")
+    page.wait_for_function("(top) => document.querySelector('.viewer__stage').scrollTop > top", arg=before[1])
+    page.keyboard.press("0")
+    assert zoomed(page) == pytest.approx(fitted)
+    assert not page.locator(".viewer__stage").get_attribute("style")
+
+
+def test_the_point_under_the_mouse_stays_and_a_mouse_drags(opened):
+    page, _, _ = opened("mouse@example.org")
+    box = page.locator(".viewer__picture").bounding_box()
+    point = (box["x"] + box["width"] * 0.25, box["y"] + box["height"] * 0.5)
+    page.mouse.dblclick(*point)
+    after = page.locator(".viewer__picture").bounding_box()
+    assert (point[0] - after["x"]) / after["width"] == pytest.approx(0.25, abs=0.02)
+    assert (point[1] - after["y"]) / after["height"] == pytest.approx(0.5, abs=0.02)
+    before = scrolled(page)
+    page.mouse.move(*point)
+    page.mouse.down()
+    page.mouse.move(point[0] - 60, point[1] - 30, steps=3)
+    page.mouse.up()
+    assert scrolled(page) == pytest.approx([before[0] + 60, before[1] + 30], abs=2)
+
+
+def test_a_map_that_was_made_opens_in_the_viewer(opened):
+    page, say, state = opened("map@example.org")
+    address = state["files"]["thumbnail"]  # any picture that is there
+    maps = {**state["explanations"], "lime": {**state["explanations"]["lime"], "image": address}}
+    say(explanations=maps)
+    page.locator("#maps summary").click()
+    page.get_by_role("button", name="Show LIME over the picture").click()
+    expect(page.locator(".viewer__heat")).to_have_attribute("src", address)
+    expect(page.get_by_label("LIME", exact=True)).to_be_checked()
+    say(objects=[])  # a push leaves the choice alone
+    expect(page.locator(".viewer__heat")).to_have_attribute("src", address)
+    page.get_by_label("Default map").check()
+    expect(page.locator(".viewer__heat")).to_have_attribute("src", state["files"]["heatmap"])
