@@ -12,7 +12,6 @@ from typing import Any
 
 from channels.auth import AuthMiddlewareStack
 from channels.routing import ProtocolTypeRouter, URLRouter
-from channels.security.websocket import AllowedHostsOriginValidator
 from django.core.asgi import get_asgi_application
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "cifake_site.settings")
@@ -20,6 +19,8 @@ django_application = get_asgi_application()  # sets Django up: models may be imp
 
 from cifake_site.bodies import BodyLimit  # noqa: E402
 from cifake_site.lifespan import Lifespan  # noqa: E402
+from cifake_site.origin import SameOrigin  # noqa: E402
+from cifake_site.requests_under_way import PerAddress, SlowBodies, Turns  # noqa: E402
 from detection.afterwards import AfterwardsApplication  # noqa: E402
 from detection.routing import websocket_urlpatterns  # noqa: E402
 
@@ -28,11 +29,11 @@ M_MMAP_THRESHOLD = -3  # malloc.h
 
 def build(*, consumer: bool) -> Any:
     _give_memory_back()
-    sockets = AllowedHostsOriginValidator(AuthMiddlewareStack(URLRouter(websocket_urlpatterns)))
+    sockets = SameOrigin(AuthMiddlewareStack(URLRouter(websocket_urlpatterns)))
     return ProtocolTypeRouter(
         {
-            "http": BodyLimit(AfterwardsApplication(django_application)),
-            "websocket": sockets,
+            "http": PerAddress(SlowBodies(BodyLimit(AfterwardsApplication(Turns(django_application))))),
+            "websocket": PerAddress(sockets),
             "lifespan": Lifespan(consumer=consumer),
         }
     )

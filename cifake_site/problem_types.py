@@ -58,6 +58,10 @@ TYPES: dict[str, ProblemType] = {
             "Accept application/json, or leave the Accept header out.",
         ),
         ProblemType(
+            "too-slow", 408, "The request took too long to arrive",
+            "Send it again, with the same Idempotency-Key, over a better connection.",
+        ),
+        ProblemType(
             "conflict", 409, "This does not go with the present state",
             "Read the resource again, then decide.",
         ),

@@ -262,6 +262,16 @@ CONTENT_SECURITY_POLICY = {
     "EXCLUDE_URL_PREFIXES": ["/admin/"],  # the admin theme needs inline handlers
 }
 
+# --- Connections (cifake_site.connections; docs/deploy.md) -----------------------------
+
+MAX_CONNECTIONS = int(os.environ.get("MAX_CONNECTIONS", "1000"))  # of each server process
+MAX_CONNECTIONS_PER_ADDRESS = int(os.environ.get("MAX_CONNECTIONS_PER_ADDRESS", "300"))
+MAX_HEADER_BYTES = int(os.environ.get("MAX_HEADER_BYTES", str(32 * 1024)))  # of a request, with its address
+HEADER_SECONDS = float(os.environ.get("HEADER_SECONDS", "15"))  # for all headers of a request
+BODY_SECONDS = float(os.environ.get("BODY_SECONDS", "20"))  # between two pieces of a request's body
+BODY_BYTES_PER_SECOND = int(os.environ.get("BODY_BYTES_PER_SECOND", "4096"))  # at least, on average
+WRITE_SECONDS = float(os.environ.get("WRITE_SECONDS", "30"))  # that an answer may wait to be taken in
+
 # --- Intake and inference -------------------------------------------------------------
 
 MAX_UPLOAD_BYTES = int(os.environ.get("MAX_UPLOAD_BYTES", str(25 * 1024 * 1024)))
@@ -273,7 +283,9 @@ DATA_UPLOAD_MAX_NUMBER_FILES = MAX_UPLOAD_FILES
 MAX_BATCH_BYTES = int(os.environ.get("MAX_BATCH_BYTES", str(2 * 1024**3)))  # of a zip
 MAX_BATCH_ENTRIES = int(os.environ.get("MAX_BATCH_ENTRIES", "10000"))  # images in a zip, or addresses
 BATCH_THREADS = int(os.environ.get("BATCH_THREADS", "2"))  # that feed batches in, of each consumer
-# Uploads above 2.5 MB are written here as they come in: /tmp may be memory, and this is the media's disk.
+# Bodies and uploads above this are written to the folder as they come in, for a thousand may come at once.
+# /tmp may be memory, and the folder is on the media's disk.
+FILE_UPLOAD_MAX_MEMORY_SIZE = 32 * 1024
 FILE_UPLOAD_TEMP_DIR = DATA_DIR / "uploads"
 FILE_UPLOAD_TEMP_DIR.mkdir(mode=0o700, exist_ok=True)
 DETECTION_MODEL = os.environ.get("DETECTION_MODEL", "efficientnet")

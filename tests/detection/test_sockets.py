@@ -82,7 +82,19 @@ class TestWhoMayListen:
             await browser.socket.wait(PATIENCE)
         assert not listeners()
 
-    @pytest.mark.parametrize("origin", ["https://evil.example", None])
+    @pytest.mark.parametrize(
+        "origin",
+        [
+            *("https://evil.example", "null", "", None, "localhost:8000", "http://localhost:8000/x"),
+            *("http://localhost:8001", "http://localhost", "https://localhost:8000", "http://127.0.0.1:8000"),
+            *(
+                "http://localhost:8000.evil.example",
+                "http://x@localhost:8000",
+                "http://localhost:99999",
+                "http://[",
+            ),
+        ],
+    )
     async def test_not_from_another_site(self, principal, cookie, origin):
         assert not await connects(Browser(stream(principal), cookie, origin))
 

@@ -2,29 +2,55 @@
 
 from __future__ import annotations
 
+import asyncio
 import signal
 import socket
+import tempfile
 from argparse import ArgumentParser
+from types import FrameType
 from typing import Any
 
 import uvicorn
+from django.conf import settings
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
+
+from cifake_site.connections import (
+    BoundedHttp,
+    BoundedWebSocket,
+    Limits,
+    Room,
+    State,
+    raise_file_limit,
+)
 
 STOP_SECONDS = 5  # for requests under way
 
 
 class Server(uvicorn.Server):
-    """Says where it is once it is there."""
+    """Says where it is once it is there, and sleeps while nobody asks: uvicorn wakes ten times a second."""
 
     def __init__(self, config: uvicorn.Config, address: str) -> None:
         super().__init__(config)
+        self.server_state = State(Room(Limits.from_settings()))
         self.address = address
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._ending = asyncio.Event()
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets=sockets)
         if self.started:
             print(f"CIFAKE is ready: open {self.address} in your browser. Stop with Ctrl-C.", flush=True)
+
+    async def main_loop(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        if not self.should_exit:  # by a signal that came before
+            await self._ending.wait()
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        super().handle_exit(sig, frame)
+        if self._loop is not None:
+            self._loop.call_soon_threadsafe(self._ending.set)
 
 
 class Command(BaseCommand):
@@ -41,15 +67,20 @@ class Command(BaseCommand):
             call_command("migrate", interactive=False, verbosity=0)
         from cifake_site.asgi import build
 
+        raise_file_limit()
+        tempfile.tempdir = str(settings.FILE_UPLOAD_TEMP_DIR)  # where Django keeps bodies that come in
         listener = _listen(host, port)
         config = uvicorn.Config(
             build(consumer=not options["no_consumer"]),
+            http=BoundedHttp,
+            ws=BoundedWebSocket,
             lifespan="on",
             log_config=None,
             access_log=False,
             server_header=False,
             proxy_headers=False,  # uvicorn would believe whoever is on this machine: TRUSTED_PROXIES decides
             ws_max_size=64 * 1024,
+            ws_per_message_deflate=False,  # it takes more memory than all else that a socket needs
             timeout_graceful_shutdown=STOP_SECONDS,
         )
         self._serve(Server(config, _address(host, listener)), listener)
