@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator
 from typing import Any
 
 from channels.db import database_sync_to_async
 
+from cifake_site import csv
 from detection import batch_selectors
 from detection.models import Batch, BatchEntry
 
@@ -17,7 +16,6 @@ COLUMNS = (
     "number", "name", "state", "error_code", "error_detail", "detection", "status", "verdict", "basis",
     "confidence", "p_fake", "model_name", "model_version", "sha256", "completed_at",
 )  # fmt: skip
-FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠", "|", "%")
 Row = dict[str, Any]
 
 
@@ -29,9 +27,9 @@ async def json_lines(batch: Batch) -> AsyncIterator[bytes]:
 
 async def comma_separated(batch: Batch) -> AsyncIterator[bytes]:
     """RFC 4180, with a header, in UTF-8 with the mark by which spreadsheets know it."""
-    yield b"\xef\xbb\xbf" + _lines([COLUMNS])
+    yield csv.MARK + csv.lines([COLUMNS])
     async for rows in _pieces(batch):
-        yield _lines([_cell(each[name]) for name in COLUMNS] for each in rows)
+        yield csv.lines([each[name] for name in COLUMNS] for each in rows)
 
 
 def row(entry: BatchEntry) -> Row:
@@ -65,16 +63,3 @@ async def _pieces(batch: Batch) -> AsyncIterator[list[Row]]:
 @database_sync_to_async
 def _read(batch: Batch, after: int) -> list[Row]:
     return [row(entry) for entry in batch_selectors.entries(batch, after)]
-
-
-def _cell(value: Any) -> Any:
-    """A spreadsheet takes a text that begins like a formula for one, and runs it (OWASP, CSV injection)."""
-    if isinstance(value, str) and value.lstrip(" \u00a0").startswith(FORMULA):
-        return "'" + value
-    return value
-
-
-def _lines(rows: Iterable[Iterable[Any]]) -> bytes:
-    out = io.StringIO()
-    csv.writer(out, lineterminator="\r\n").writerows(rows)
-    return out.getvalue().encode()
