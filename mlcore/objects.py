@@ -6,9 +6,12 @@ and torch are imported only when a detector is made.
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import hashlib
+import logging
 import os
+import shutil
 import socket
 import tempfile
 import threading
@@ -29,6 +32,9 @@ if TYPE_CHECKING:
     from ultralytics import YOLO
 
 WEIGHTS_NAME = "yolov8n.pt"
+# Of the file in github.com/ultralytics/assets, releases v8.3.0 and v8.4.0 (6,549,796 bytes). Weights are
+# pickles, and unpickling runs what they say: nothing else that comes over the network is opened.
+WEIGHTS_SHA256 = "f59b3d833e2ff32e194b5bb8e08d211dc7c5bdf144b90d2c8412c47ccfc83b36"
 REMEDY = (
     f"Put {WEIGHTS_NAME} (github.com/ultralytics/assets, releases) into {{folder}}, "
     "or set YOLO_WEIGHTS to its path."
@@ -36,6 +42,7 @@ REMEDY = (
 INPUT_SIDE, STRIDE, ENLARGE = 640, 32, 4
 EXPORT_NEEDS = {"onnx": ("onnx", "onnxruntime"), "openvino": ("openvino",)}
 RETRY_SECONDS = 600.0
+logger = logging.getLogger(__name__)
 _last_failure = -RETRY_SECONDS
 
 
@@ -43,7 +50,7 @@ def find_weights(data_dir: Path | None) -> Path:
     """Where the weights are: ``YOLO_WEIGHTS``, the data folder, or fetched there by Ultralytics.
 
     Without a data folder, or with ``YOLO_DOWNLOAD=false``, nothing is fetched. A download
-    that failed is not tried again for ten minutes.
+    that failed, or is not the published file, is not tried again for ten minutes.
 
     Raises:
         ObjectsUnavailable: none to be had; the message is the remedy.
@@ -161,7 +168,11 @@ def _quieten() -> None:
     os.environ.update(YOLO_AUTOINSTALL="false", YOLO_OFFLINE="true", YOLO_VERBOSE="false")
     # Prediction is on the processor; looking for graphics cards warns where there are none.
     os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")
-    os.environ.setdefault("YOLO_CONFIG_DIR", str(Path(tempfile.gettempdir()) / "cifake-ultralytics"))
+    if "YOLO_CONFIG_DIR" not in os.environ:
+        # Its settings say from where weights are loaded: no folder that others may write to.
+        folder = tempfile.mkdtemp(prefix="cifake-ultralytics-")
+        atexit.register(shutil.rmtree, folder, ignore_errors=True)
+        os.environ["YOLO_CONFIG_DIR"] = folder
 
 
 def _load(path: Path) -> YOLO:
@@ -197,6 +208,20 @@ def _fetched(target: Path) -> bool:
 
 
 def _download(target: Path) -> None:
+    """Nobody reads the file under its own name before it is known to be the published one."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=target.parent) as folder:
+        found = Path(folder) / target.name
+        _ask_ultralytics(found)
+        if not found.is_file():
+            return
+        if hashlib.sha256(found.read_bytes()).hexdigest() == WEIGHTS_SHA256:
+            found.replace(target)
+        else:
+            logger.error("What was downloaded as %s is another file than the one published.", target.name)
+
+
+def _ask_ultralytics(target: Path) -> None:
     _quieten()
     from ultralytics.utils.downloads import attempt_download_asset
 

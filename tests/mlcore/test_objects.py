@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import os
+import stat
 import subprocess
 import sys
 from pathlib import Path
@@ -71,10 +72,30 @@ def test_a_download_that_succeeds_is_used_and_kept(tmp_path, monkeypatch):
     monkeypatch.setenv("YOLO_DOWNLOAD", "true")
     monkeypatch.setattr(objects, "_last_failure", -objects.RETRY_SECONDS)
     monkeypatch.setattr(objects, "_reachable", lambda host: True)
-    monkeypatch.setattr(objects, "_download", lambda target: weights_in(target.parent))
+    monkeypatch.setattr(objects, "WEIGHTS_SHA256", hashlib.sha256(b"weights").hexdigest())
+    monkeypatch.setattr(objects, "_ask_ultralytics", lambda target: weights_in(target.parent))
     assert find_weights(tmp_path) == tmp_path / "weights" / "yolov8n.pt"
-    monkeypatch.setattr(objects, "_download", lambda target: pytest.fail("fetched twice"))
+    monkeypatch.setattr(objects, "_ask_ultralytics", lambda target: pytest.fail("fetched twice"))
     assert find_weights(tmp_path).is_file()
+    assert [path.name for path in (tmp_path / "weights").iterdir()] == ["yolov8n.pt"]
+
+
+def test_a_download_that_is_not_the_published_file_is_not_opened(tmp_path, monkeypatch, caplog):
+    monkeypatch.setenv("YOLO_DOWNLOAD", "true")
+    monkeypatch.setattr(objects, "_last_failure", -objects.RETRY_SECONDS)
+    monkeypatch.setattr(objects, "_reachable", lambda host: True)
+    monkeypatch.setattr(objects, "_ask_ultralytics", lambda target: weights_in(target.parent))
+    with pytest.raises(ObjectsUnavailable, match="Put yolov8n"):
+        find_weights(tmp_path)
+    assert "another file than the one published" in caplog.text
+    assert not list((tmp_path / "weights").iterdir())
+
+
+def test_ultralytics_keeps_its_settings_where_nobody_else_writes(monkeypatch):
+    monkeypatch.delenv("YOLO_CONFIG_DIR", raising=False)
+    objects._quieten()
+    folder = Path(os.environ["YOLO_CONFIG_DIR"])
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
 
 
 def test_no_network_is_found_out_without_an_error(monkeypatch):
