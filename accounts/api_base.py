@@ -21,6 +21,7 @@ from rest_framework.views import APIView
 
 from accounts.access import Principal
 from accounts.api_problem import Problem, bad_parameters
+from cifake_site.numbers import whole
 
 __all__ = ["ApiView", "NumberedPages", "Pages", "Problem", "bad_parameters", "query"]
 
@@ -56,7 +57,8 @@ class NumberedPages(Pages):
     ordering = ("-id",)
 
     def check(self, position: str) -> None:
-        int(position)
+        if whole(position) is None:
+            raise ValueError("no number of a row")
 
 
 class ApiView(APIView):

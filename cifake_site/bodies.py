@@ -26,6 +26,7 @@ from accounts.api_problem import Problem
 from accounts.authentication import KeyAuthentication
 from accounts.requests import wants_json
 from cifake_site import problems
+from cifake_site.numbers import LARGEST_ID, whole
 from mlcore.imaging import size_words
 
 EXCEEDED = "cifake.exceeded"  # in the scope of a request without its body: the limit, in bytes
@@ -88,8 +89,10 @@ class _Empty:
 
 
 def _declared(scope: Any) -> int:
+    """Of a number with more digits than any length has: more than is ever taken."""
     lengths = [value for name, value in scope["headers"] if name == b"content-length" and value.isdigit()]
-    return max(map(int, lengths), default=0)
+    found = [whole(value.decode()) for value in lengths]
+    return max((LARGEST_ID if length is None else length for length in found), default=0)
 
 
 @database_sync_to_async

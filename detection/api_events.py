@@ -30,6 +30,7 @@ from rest_framework.request import Request
 
 from accounts.access import READ, Principal, require
 from accounts.api_base import ApiView, Problem, query
+from cifake_site.numbers import whole
 from detection import afterwards, push, selectors
 from detection.afterwards import Message, Send
 from detection.api import TAGS, AnyFormat
@@ -168,11 +169,11 @@ class Stream:
                 beat = time.monotonic() + BEAT_SECONDS
 
     async def _tell_news(self, changed: set[str], deleted: set[str], send: Send) -> None:
-        if changed:
-            ids = {UUID(each) for each in changed}
-            await self._say(await afterwards.read(self.watch.newer, ids), send)
         self.watch.watched -= {UUID(each) for each in deleted}
         await self._say([{"type": "deleted", "id": each} for each in sorted(deleted)], send)
+        if changed:  # after that: what was deleted and is there again was restored
+            ids = {UUID(each) for each in changed}
+            await self._say(await afterwards.read(self.watch.newer, ids), send)
 
     async def _say(self, messages: list[Message], send: Send) -> None:
         for message in messages:
@@ -203,9 +204,9 @@ def _is_over(state: dict[str, Any]) -> bool:
 
 def _version(request: Request) -> int:
     said = request.headers.get("Last-Event-ID", "0")
-    if not (said.isascii() and said.isdigit() and len(said) < 10):
+    if (version := whole(said)) is None:
         raise _bad_id()
-    return int(said)
+    return version
 
 
 def _moment(request: Request) -> datetime | None:

@@ -10,7 +10,8 @@ from django.utils.timezone import localtime
 
 from accounts import access
 from accounts.access import AUDIT_READ, Principal
-from history.activity_filter import LARGEST_ID, Filters, narrowed
+from cifake_site.numbers import whole
+from history.activity_filter import Filters, narrowed
 from history.activity_words import words
 from history.models import AuditEvent
 
@@ -48,8 +49,8 @@ def events(principal: Principal) -> QuerySet[AuditEvent]:
 def page(principal: Principal, asked: Filters = EVERYTHING, before: str = "") -> Activity:
     """One page; ``before`` is the number that the page before named, so rows stay put as new ones come."""
     rows = narrowed(events(principal), asked)
-    if before.isdecimal() and int(before) <= LARGEST_ID:
-        rows = rows.filter(pk__lt=int(before))
+    if (number := whole(before)) is not None:
+        rows = rows.filter(pk__lt=number)
     found = list(rows[: PER_PAGE + 1])
     shown = found[:PER_PAGE]
     return Activity([_entry(each) for each in shown], shown[-1].pk if len(found) > PER_PAGE else None)

@@ -12,6 +12,7 @@ from uuid import UUID
 from django.db.models import Max, QuerySet
 from django.utils.timezone import get_current_timezone
 
+from cifake_site.numbers import whole
 from history.models import AuditEvent
 
 KINDS = {
@@ -25,7 +26,6 @@ KINDS = {
 }
 PERSON, KEY = "person-", "key-"
 OTHERS = "others"  # CIFAKE itself, the invited, and accounts that are gone
-LARGEST_ID = 2**63 - 1
 
 
 @dataclass(frozen=True)
@@ -105,8 +105,8 @@ def who_did(user: int | None, key: UUID | None) -> str:
 
 def _actor(who: str) -> dict[str, Any] | None:
     person, key = who.removeprefix(PERSON), who.removeprefix(KEY)
-    if who.startswith(PERSON) and person.isascii() and person.isdigit() and int(person) <= LARGEST_ID:
-        return {"user": int(person)}
+    if who.startswith(PERSON) and (number := whole(person)) is not None:
+        return {"user": number}
     if who.startswith(KEY):
         try:
             return {"key": UUID(key)}
