@@ -26,8 +26,8 @@ USAGE_READ, AUDIT_READ = "usage:read", "audit:read"
 
 PERMISSIONS: dict[str, str] = {
     READ: "See images, results and the history",
-    WRITE: "Check images, ask for more explanations, try again",
-    DELETE: "Delete images with their results",
+    WRITE: "Check images, ask for more explanations, try again, delete what one sent oneself",
+    DELETE: "Delete any image with its result",
     MEMBERS_READ: "See members and invitations",
     MEMBERS_WRITE: "Invite people, change roles, remove members",
     OWN: "Give the organisation to another owner, and make owners",
@@ -42,7 +42,7 @@ PERMISSIONS: dict[str, str] = {
 }
 
 _READS = frozenset({READ, MEMBERS_READ, SETTINGS_READ, KEYS_READ, WEBHOOKS_READ, USAGE_READ, AUDIT_READ})
-_MEMBER = frozenset({READ, WRITE, DELETE, MEMBERS_READ, SETTINGS_READ, USAGE_READ})
+_MEMBER = frozenset({READ, WRITE, MEMBERS_READ, SETTINGS_READ, USAGE_READ})
 
 ALLOWED: dict[str, frozenset[str]] = {
     Role.OWNER: frozenset(PERMISSIONS),

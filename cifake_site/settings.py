@@ -19,6 +19,9 @@ from django.core.management.utils import get_random_secret_key
 from cifake_site import openapi_settings
 
 BASE_DIR = Path(__file__).resolve().parent.parent
+# Rows, images, mail and keys are nobody else's to read, whatever folder they are put into. Every process of
+# the product reads these settings before it makes a file, and those that it starts inherit this.
+os.umask(0o077)
 
 
 def env_bool(name: str, default: bool) -> bool:
@@ -31,7 +34,7 @@ def env_list(name: str, default: str = "") -> list[str]:
 
 DATA_DIR = Path(os.environ.get("DATA_DIR", BASE_DIR / "data")).resolve()
 DATA_DIR.mkdir(mode=0o700, parents=True, exist_ok=True)
-# Images, records and mail are nobody else's to read. A folder that all share, like /tmp, is left alone.
+# A folder that all share, like /tmp, is left alone.
 if DATA_DIR.stat().st_uid == os.geteuid() and not DATA_DIR.stat().st_mode & stat.S_ISVTX:
     DATA_DIR.chmod(0o700)
 
@@ -93,6 +96,7 @@ MIDDLEWARE = [
     "accounts.middleware.SessionActivityMiddleware",
     "accounts.limits.tell_limits",
     "cifake_site.bodies.refuse_large_bodies",
+    "cifake_site.not_allowed.explain_405",
 ]
 
 ROOT_URLCONF = "cifake_site.urls"
@@ -291,6 +295,7 @@ FILE_UPLOAD_TEMP_DIR.mkdir(mode=0o700, exist_ok=True)
 DETECTION_MODEL = os.environ.get("DETECTION_MODEL", "efficientnet")
 # Official C2PA trust lists, put there by “manage.py trust update”; without them trust is “not checked”.
 C2PA_TRUST_DIR = Path(os.environ.get("C2PA_TRUST_DIR", DATA_DIR / "c2pa"))
+os.environ.setdefault("YOLO_CONFIG_DIR", str(DATA_DIR / "ultralytics"))  # for mlcore.objects
 STAGES_MODULE = os.environ.get("STAGES_MODULE", "detection.stages")
 LEASE_SECONDS = float(os.environ.get("LEASE_SECONDS", "60"))
 STAGE_TIMEOUT_SECONDS = float(os.environ.get("STAGE_TIMEOUT_SECONDS", "120"))

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from django.contrib import admin, messages
+from django.contrib.admin.options import IncorrectLookupParameters
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from unfold.admin import ModelAdmin, TabularInline
@@ -27,6 +28,16 @@ class Evidence:
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
+
+
+class Dated:
+    """A list by date, in whose address anybody may have written a year that no calendar has."""
+
+    def get_changelist_instance(self, request: HttpRequest) -> Any:
+        try:
+            return super().get_changelist_instance(request)  # type: ignore[misc]
+        except (OverflowError, ValueError) as error:  # Django expects some of these alone
+            raise IncorrectLookupParameters(error) from error
 
 
 class StageRunInline(Evidence, TabularInline):
@@ -50,7 +61,7 @@ class ArtefactInline(FileByName, Evidence, TabularInline):
 
 
 @admin.register(Detection)
-class DetectionAdmin(Evidence, ModelAdmin):
+class DetectionAdmin(Dated, Evidence, ModelAdmin):
     list_display = (
         "name",
         "organisation",
@@ -60,13 +71,23 @@ class DetectionAdmin(Evidence, ModelAdmin):
         "created_at",
         "completed_at",
     )
-    list_filter = ("verdict", ("completed_at", admin.EmptyFieldListFilter), "model_name", "created_at")
+    list_filter = (
+        "verdict",
+        ("completed_at", admin.EmptyFieldListFilter),
+        ("deleted_at", admin.EmptyFieldListFilter),
+        "model_name",
+        "created_at",
+    )
     list_select_related = ("organisation", "submitted_by")
     search_fields = ("name", "sha256", "organisation__name", "submitted_by__email")
     date_hierarchy = "created_at"
     exclude = ("original", "preview", "thumbnail")
     readonly_fields = ("stored_as",)
     inlines: ClassVar = [StageRunInline, ArtefactInline]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Detection]:
+        """With what is in the trash."""
+        return Detection.everything.order_by("-created_at")
 
     @admin.display(description="stored as (original, preview, thumbnail)")
     def stored_as(self, detection: Detection) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
-from django.http import Http404, HttpResponseBase
+from django.http import HttpResponseBase
 from django.utils.cache import get_conditional_response
 from django.utils.http import quote_etag
 from drf_spectacular.types import OpenApiTypes
@@ -14,10 +14,10 @@ from rest_framework.negotiation import BaseContentNegotiation
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from accounts.access import DELETE, READ, WRITE
+from accounts.access import READ, WRITE
 from accounts.api_base import ApiView, query
 from accounts.api_fields import LOCATION, lists
-from detection import filtering, selectors, services
+from detection import filtering, selectors, services, trash
 from detection.api_state import api_state
 from detection.api_submission import order, submitted, take_in
 from detection.models import Detection
@@ -92,7 +92,7 @@ class DetectionsView(ApiView):
 
 
 class DetectionView(ApiView):
-    permissions = {"GET": READ, "DELETE": DELETE}
+    permissions = {"GET": READ, "DELETE": ()}  # whose it is decides, see detection.trash
 
     @extend_schema(
         operation_id="detections_read",
@@ -104,8 +104,8 @@ class DetectionView(ApiView):
     def get(self, request: Request, pk: UUID) -> HttpResponseBase:
         """All that is known by now. Ask with `If-None-Match` to hear only of changes."""
         versions = selectors.versions(self.principal, ids=[pk])
-        if pk not in versions:
-            raise Http404
+        if pk not in versions:  # which says why
+            versions[pk] = selectors.get(self.principal, pk).version
         etag = quote_etag(f"{pk}-{versions[pk]}")
         unchanged = get_conditional_response(request._request, etag=etag)
         response = unchanged or Response(self._state(pk))
@@ -120,9 +120,26 @@ class DetectionView(ApiView):
         operation_id="detections_delete", tags=TAGS, summary="Delete a detection", responses={204: None}
     )
     def delete(self, request: Request, pk: UUID) -> Response:
-        """With all its files, for good."""
-        services.delete(principal=self.principal, pk=pk)
+        """Into the trash, from which it is removed after 30 days. A key's own takes `detections:write`,
+        any other `detections:delete`."""
+        trash.delete(principal=self.principal, pk=pk)
         return Response(status=204)
+
+
+class RestoreView(ApiView):
+    permissions = {"POST": READ}
+
+    @extend_schema(
+        operation_id="detections_restore",
+        tags=TAGS,
+        summary="Restore a detection",
+        request=None,
+        responses={200: DetectionShape},
+    )
+    def post(self, request: Request, pk: UUID) -> Response:
+        """Out of the trash, as it was. It takes what deleting takes; twice is no error."""
+        trash.restore(principal=self.principal, pk=pk)
+        return Response(api_state(selectors.get(self.principal, pk), request.build_absolute_uri))
 
 
 class FileView(ApiView):

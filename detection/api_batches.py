@@ -179,6 +179,7 @@ def shape(batch: Batch, progress: Progress, absolute: Callable[[str], str]) -> d
         "id": str(batch.pk),
         "url": address("api_batch"),
         "reference": batch.reference,
+        "archive_name": batch.archive_name,
         "state": str(batch.state),
         "error": batch.error,
         "total": progress.total,

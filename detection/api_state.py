@@ -8,6 +8,7 @@ from typing import Any
 
 from django.urls import NoReverseMatch, reverse
 
+from detection import trash
 from detection.models import Detection
 from detection.state import state
 
@@ -43,6 +44,9 @@ def _particulars(detection: Detection) -> Json:
         "batch": _text(detection.batch_id),
         "key": _text(detection.submitted_key_id),
         "rerun_of": _text(detection.rerun_of_id),
+        "same_file_as": _text(detection.same_file_as_id),
+        "deleted_at": detection.deleted_at and detection.deleted_at.isoformat(),
+        "deleted_by": trash.deleted_by(detection) if detection.deleted_at else "",
         "model_asked": detection.model_asked,
         "completed_at": detection.completed_at and detection.completed_at.isoformat(),
     }

@@ -14,6 +14,7 @@ urlpatterns = [
     path("detections/", api.DetectionsView.as_view(), name="api_detections"),
     path(ONE, api.DetectionView.as_view(), name="api_detection"),
     path(ONE + "files/<slug:kind>/", api.FileView.as_view(), name="api_detection_file"),
+    path(ONE + "restore/", api.RestoreView.as_view(), name="api_detection_restore"),
     path(ONE + "rerun/", api.RerunView.as_view(), name="api_detection_rerun"),
     path(ONE + "explanations/<slug:stage>/", api.ExplanationView.as_view(), name="api_explanation"),
     path(ONE + "events/", api_events.DetectionEventsView.as_view(), name="api_detection_events"),

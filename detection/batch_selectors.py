@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-from django.db.models import Count, QuerySet
+from django.db.models import Count, Prefetch, Q, QuerySet
 from django.shortcuts import get_object_or_404
 from django.utils import timezone
 
@@ -67,8 +67,9 @@ def progresses(found: list[Batch]) -> dict[UUID, Progress]:
     ids = [each.pk for each in found]
     states = _counts(BatchEntry.objects.filter(batch__in=ids), "state")
     detections = Detection.objects.filter(batch__in=ids)
-    # What was deleted since was examined, too: its entry is all that is left of it.
-    deleted = _counts(BatchEntry.objects.filter(batch__in=ids, state="accepted", detection=None), "state")
+    # What was deleted since was examined, too: its entry is all that there is to see of it.
+    gone = Q(detection=None) | Q(detection__deleted_at__isnull=False)
+    deleted = _counts(BatchEntry.objects.filter(gone, batch__in=ids, state="accepted"), "state")
     verdicts = _counts(detections.exclude(completed_at=None), "verdict")
     recent = _counts(detections.filter(completed_at__gte=timezone.now() - PACE), "batch")
     return {
@@ -85,7 +86,8 @@ def progresses(found: list[Batch]) -> dict[UUID, Progress]:
 
 def entries(found: Batch, after: int = 0, limit: int = CHUNK) -> list[BatchEntry]:
     """The next entries after a number, with their detections: a stream of results is read so."""
-    rows = BatchEntry.objects.filter(batch=found, number__gt=after).select_related("detection")
+    kept = Prefetch("detection", Detection.objects.all())  # a join would see what is in the trash
+    rows = BatchEntry.objects.filter(batch=found, number__gt=after).prefetch_related(kept)
     return list(rows.order_by("number")[:limit])
 
 

@@ -24,7 +24,7 @@ from detection import archives, push, stored
 from detection.archives import ArchiveRefused
 from detection.models import Batch, BatchEntry
 from detection.stored import NewFiles
-from mlcore.imaging import size_words
+from mlcore.imaging import clean_name, size_words
 
 OPEN = (Batch.State.QUEUED, Batch.State.RUNNING)
 UNDECIDED = (BatchEntry.State.QUEUED, BatchEntry.State.RUNNING)
@@ -59,6 +59,7 @@ def create_batch(
         submitted_by=principal.user,
         submitted_key=principal.key,
         reference=reference,
+        archive_name=_own_name(archive),
         total=len(entries),
     )
     with NewFiles() as files:
@@ -122,6 +123,11 @@ def _require_turn(principal: Principal) -> None:
         )
 
 
+def _own_name(archive: File[bytes] | None) -> str:
+    """By which an order is known that was given no name."""
+    return "" if archive is None or not archive.name else clean_name(archive.name)
+
+
 def _of_archive(file: File[bytes]) -> list[BatchEntry]:
     if (file.size or 0) > settings.MAX_BATCH_BYTES:
         most = size_words(settings.MAX_BATCH_BYTES)
@@ -154,7 +160,12 @@ def _numbered(batch: Batch, entries: list[BatchEntry]) -> Iterator[BatchEntry]:
 
 
 def _tell(event: str, batch: Batch, principal: Principal | None) -> None:
-    details: dict[str, Any] = {"reference": batch.reference, "images": batch.total, "state": str(batch.state)}
+    details: dict[str, Any] = {
+        "name": batch.title,
+        "reference": batch.reference,
+        "images": batch.total,
+        "state": str(batch.state),
+    }
     if batch.error:
         details["reason"] = batch.error
     happened.send(sender=Batch, principal=principal, event=event, subject=batch, details=details)

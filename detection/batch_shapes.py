@@ -86,6 +86,7 @@ class BatchShape(serializers.Serializer[Any]):
     id = serializers.UUIDField()
     url = serializers.URLField()
     reference = serializers.CharField(allow_blank=True)
+    archive_name = serializers.CharField(allow_blank=True, help_text="Of the zip, as it was sent.")
     state = serializers.ChoiceField(
         [str(state) for state in Batch.State], help_text="“done”, “failed” and “cancelled” are the end."
     )

@@ -25,7 +25,7 @@ def of_batch(batch: Batch, progress: Progress) -> dict[str, Any]:
     person = str(batch.submitted_by or "somebody who left")
     return {
         "id": batch.pk,
-        "name": batch.reference or "Without a name",
+        "name": batch.title or "Without a name",
         "by": batch.submitted_key.name if batch.submitted_key else person,
         "words": words,
         "tone": tone,

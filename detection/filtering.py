@@ -23,10 +23,12 @@ def filtered(
     until: datetime | None = None,
     key: UUID | None = None,
     batch: UUID | None = None,
+    trash: bool = False,
 ) -> QuerySet[Detection]:
     """Those of the organisation on which all filters hold; without an order.
 
-    ``q`` is looked for within the name; ``since`` is included, ``until`` is not.
+    ``q`` is looked for within the name; ``since`` is included, ``until`` is not. ``trash``: of those
+    in the trash instead of the others.
     """
     wanted = {
         "verdict": verdict,
@@ -38,4 +40,5 @@ def filtered(
         "submitted_key": key,
         "batch": batch,
     }
-    return selectors.whole(principal).filter(**{name: value for name, value in wanted.items() if value})
+    rows = selectors.trash(principal) if trash else selectors.whole(principal)
+    return rows.filter(**{name: value for name, value in wanted.items() if value})

@@ -38,8 +38,8 @@ class Ear:
         self.news.clear()
 
     def take(self) -> tuple[set[str], set[str]]:
-        """What has changed, and what was deleted, since the last call."""
-        taken = self.changed - self.deleted, self.deleted
+        """What has changed, and what was deleted, since the last call. What was restored is in both."""
+        taken = self.changed, self.deleted
         self.changed, self.deleted = set(), set()
         return taken
 

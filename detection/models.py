@@ -12,8 +12,19 @@ from django.utils import timezone
 from accounts.models import ApiKey, Organisation, random_path
 
 
+class Kept(models.Manager["Detection"]):
+    """Without what is in the trash."""
+
+    def get_queryset(self) -> models.QuerySet[Detection]:
+        return super().get_queryset().filter(deleted_at=None)
+
+
 class Detection(models.Model):
     """One submitted file, its checked facts, and the verdict once there is one.
+
+    ``objects`` leaves out what is in the trash, and so does ``organisation.detections`` and its like.
+    ``everything`` is for what goes on there: the stages' ends, restoring, removal (:mod:`detection.trash`).
+    A join from another table (``detection__…``) and a foreign key see the trash, too.
 
     ``version`` rises with every change that a browser could see. The verdict joins the results of
     all stages (:mod:`detection.joining`); ``decision`` keeps what decided it. ``p_fake`` and the
@@ -32,6 +43,8 @@ class Detection(models.Model):
     source_url = models.TextField(blank=True)  # where it was fetched from
     # A record is not written over: the same file examined again is a record of its own.
     rerun_of = models.ForeignKey("self", models.SET_NULL, null=True, related_name="reruns")
+    # The newest one of the same bytes, when this one came in.
+    same_file_as = models.ForeignKey("self", models.SET_NULL, null=True, related_name="+")
     model_asked = models.CharField(max_length=60, blank=True)  # by name; else the one that is active
     name = models.CharField(max_length=255)
     original = models.FileField(upload_to=random_path)
@@ -44,6 +57,9 @@ class Detection(models.Model):
     version = models.PositiveIntegerField(default=1)
     created_at = models.DateTimeField(default=timezone.now)
     completed_at = models.DateTimeField(null=True)
+    deleted_at = models.DateTimeField(null=True)  # in the trash since then
+    deleted_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+")
+    deleted_key = models.ForeignKey(ApiKey, models.SET_NULL, null=True, related_name="+")
 
     error_rate = models.CharField(max_length=6, default="0.01")  # the organisation's when submitted
     verdict = models.CharField(max_length=10, blank=True)  # mlcore.contracts.Verdict
@@ -55,27 +71,50 @@ class Detection(models.Model):
     model_version = models.CharField(max_length=30, blank=True)
     model_sha256 = models.CharField(max_length=64, blank=True)
 
+    objects = Kept()
+    everything = models.Manager["Detection"]()
+
     class Meta:
         # Lists of 100,000 rows are filtered within the index, without a look at the rows: a name is
         # searched in a third of the time (``python -m tests.api.latency``).
         indexes = [
             models.Index(
-                fields=["organisation", "-created_at", "id", "verdict", "basis", "name"],
+                fields=["organisation", "-created_at", "id", "verdict", "basis", "name", "deleted_at"],
                 name="detection_newest",
             ),
             models.Index(
-                fields=["organisation", "verdict", "-created_at", "id", "basis", "name"],
+                fields=["organisation", "verdict", "-created_at", "id", "basis", "name", "deleted_at"],
                 name="detection_by_verdict",
             ),
             models.Index(
                 fields=["organisation", "reference", "-created_at", "id"], name="detection_by_reference"
             ),
             models.Index(
-                fields=["organisation", "submitted_key", "-created_at", "id", "verdict", "basis", "name"],
+                fields=[
+                    "organisation",
+                    "submitted_key",
+                    "-created_at",
+                    "id",
+                    "verdict",
+                    "basis",
+                    "name",
+                    "deleted_at",
+                ],
                 name="detection_by_key",
             ),
-            models.Index(fields=["batch", "-created_at", "id"], name="detection_by_batch"),
+            models.Index(fields=["batch", "-created_at", "id", "deleted_at"], name="detection_by_batch"),
             models.Index(fields=["organisation", "completed_at", "-created_at"], name="detection_by_end"),
+            # The trash, which is small: as its page shows it, and as its oldest are removed.
+            models.Index(
+                fields=["organisation", "-deleted_at", "id"],
+                condition=models.Q(deleted_at__isnull=False),
+                name="detection_trash",
+            ),
+            models.Index(
+                fields=["deleted_at"],
+                condition=models.Q(deleted_at__isnull=False),
+                name="detection_trash_oldest",
+            ),
         ]
 
     def __str__(self) -> str:
@@ -196,6 +235,7 @@ class Batch(models.Model):
     )
     submitted_key = models.ForeignKey(ApiKey, models.SET_NULL, null=True, related_name="batches")
     reference = models.CharField(max_length=200, blank=True)
+    archive_name = models.CharField(max_length=255, blank=True)  # of the zip, as it was sent
     archive = models.FileField(upload_to=random_path, blank=True)  # the zip, until its entries are in
     state = models.CharField(max_length=10, choices=State, default=State.QUEUED)
     total = models.PositiveIntegerField(default=0)  # entries
@@ -207,7 +247,12 @@ class Batch(models.Model):
         indexes = [models.Index(fields=["organisation", "-created_at"], name="batch_newest")]
 
     def __str__(self) -> str:
-        return self.reference or str(self.pk)
+        return self.title or str(self.pk)
+
+    @property
+    def title(self) -> str:
+        """What people know it by; "" where nobody gave a list of addresses a name."""
+        return self.reference or self.archive_name
 
 
 class BatchEntry(models.Model):

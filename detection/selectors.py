@@ -8,6 +8,7 @@ from typing import TypeVar
 from uuid import UUID
 
 from django.db.models import Q, QuerySet, prefetch_related_objects
+from django.http import Http404
 from django.shortcuts import get_object_or_404
 
 from accounts import access
@@ -22,9 +23,37 @@ PARTS = ("artefacts", "stage_runs")
 T = TypeVar("T")
 
 
+class Trashed(Http404):
+    """``detection`` is in the trash: its own answer, where whoever asks may know."""
+
+    def __init__(self, detection: Detection) -> None:
+        super().__init__("This result is in the trash. Restore it to see it again.")
+        self.detection = detection
+
+
 def get(principal: Principal, pk: UUID) -> Detection:
-    """One detection, or Http404 also where it is another organisation's."""
-    return get_object_or_404(whole(principal), pk=pk)
+    """One detection.
+
+    Raises:
+        Trashed: it is in the trash. To whoever knows only Http404 it is not there.
+        Http404: there is none, or it is another organisation's.
+    """
+    found = whole(principal).filter(pk=pk).first()
+    if found is not None:
+        return found
+    raise Trashed(trashed(principal, pk))
+
+
+def trash(principal: Principal) -> QuerySet[Detection]:
+    """What can be restored, whole: the last deleted first."""
+    rows = access.scope(principal, Detection.everything.exclude(deleted_at=None))
+    joined = _with_parts(rows).select_related("deleted_by", "deleted_key")
+    return joined.order_by("-deleted_at", "id")
+
+
+def trashed(principal: Principal, pk: UUID) -> Detection:
+    """One that is in the trash; Http404 if there is none."""
+    return get_object_or_404(trash(principal), pk=pk)
 
 
 def recent(principal: Principal, limit: int = 12) -> list[Detection]:
@@ -83,7 +112,8 @@ def page_of(rows: QuerySet[Detection]) -> QuerySet[Detection]:
 
     Cut by the index alone: joined first, all the rows before the page cost five times as much.
     """
-    return _with_parts(Detection.objects.filter(pk__in=rows.values("pk"))).order_by("-created_at", "id")
+    page = _with_parts(Detection.everything.filter(pk__in=rows.values("pk")))
+    return page.select_related("batch", "entry").order_by("-created_at", "id")
 
 
 def told(row: Detection, tell: Callable[[Detection], T]) -> T:

@@ -126,6 +126,7 @@ class DetectionsQuery(PageQuery):
     until = Moment(required=False, help_text="Taken in before this time; RFC 3339 with offset.")
     key = serializers.UUIDField(required=False, help_text="The id of the key that it came by.")
     batch = serializers.UUIDField(required=False, help_text="The id of a batch.")
+    trash = serializers.BooleanField(required=False, help_text="Those in the trash instead of the others.")
 
     def to_internal_value(self, data: Any) -> Any:
         # A plus sign in an address is a space unless it is written as %2B: here it can only be a plus.
@@ -169,6 +170,11 @@ class DetectionShape(serializers.Serializer[Any]):
     key = serializers.UUIDField(allow_null=True, help_text="The key that it came by; null for people.")
     submitted_by = serializers.CharField(allow_blank=True)
     rerun_of = serializers.UUIDField(allow_null=True, help_text="The detection whose file this is again.")
+    same_file_as = serializers.UUIDField(
+        allow_null=True, help_text="The newest detection of the same bytes when this one came in."
+    )
+    deleted_at = serializers.DateTimeField(allow_null=True, help_text="In the trash since then.")
+    deleted_by = serializers.CharField(allow_blank=True)
     model_asked = serializers.CharField(allow_blank=True, help_text="Empty: the one that was active.")
     created_at = serializers.DateTimeField()
     completed_at = serializers.DateTimeField(allow_null=True)

@@ -18,10 +18,9 @@ from django.utils import timezone
 
 from accounts import access, usage
 from accounts.access import Principal
-from accounts.signals import happened
-from detection import plan, push, stored
+from detection import plan, push
 from detection.intake import Intake, take_in
-from detection.models import Batch, Detection, IdempotentRequest, StageRun
+from detection.models import Batch, Detection, StageRun
 from detection.stored import NewFiles
 from mlcore import registry
 
@@ -67,6 +66,7 @@ def submit(
         facts=intake.facts,
         sha256=intake.sha256,
         error_rate=principal.organisation.error_rate,
+        same_file_as=None if said.rerun_of else _earlier(principal, intake.sha256),
         **{each.name: getattr(said, each.name) for each in fields(said)},
     )
     with NewFiles() as files:
@@ -77,21 +77,6 @@ def submit(
             also(detection)
             files.keep(own_files(detection))
     return detection
-
-
-def delete(*, principal: Principal, pk: UUID) -> None:
-    """Removes a detection with all its files. A stage still at work on it will be discarded."""
-    with transaction.atomic():
-        mine = access.scope(principal, Detection.objects.all(), access.DELETE)
-        detection = get_object_or_404(mine, pk=pk)
-        # A stage that is being finished holds its row: wait, or its artefact would be missed.
-        list(StageRun.objects.select_for_update().filter(detection=detection).order_by("pk"))
-        files = [*own_files(detection), *(each.file for each in detection.artefacts.all())]
-        change = push.Change(detection.pk, detection.organisation_id)
-        _tell_of_deletion(principal, detection)
-        detection.delete()
-        transaction.on_commit(partial(stored.remove, files), robust=True)
-        transaction.on_commit(partial(push.deleted, [change]), robust=True)
 
 
 def rerun(
@@ -148,7 +133,8 @@ def explain(*, principal: Principal, pk: UUID, stage: str) -> None:
         raise Http404(f"There is no explanation called {stage[:30]}.")
     lane = plan.by_name()[stage].lane
     with transaction.atomic():
-        mine.select_for_update(of=("self",)).get(pk=pk)  # first, as everywhere: see ``bump``
+        # First, as everywhere (see ``bump``); and it may have gone into the trash since.
+        get_object_or_404(mine.select_for_update(of=("self",)), pk=pk)
         run, made = StageRun.objects.get_or_create(detection=detection, stage=stage, defaults={"lane": lane})
         if made:
             bump([pk])
@@ -177,24 +163,15 @@ def run_again(runs: QuerySet[StageRun]) -> int:
         detections = {run.detection for run in chosen}
         bump(each.pk for each in detections)
         reopened = {run.detection_id for run in chosen if run.stage not in plan.on_demand()}
-        Detection.objects.filter(pk__in=reopened).update(completed_at=None)
+        Detection.everything.filter(pk__in=reopened).update(completed_at=None)
         changes = [push.Change(each.pk, each.organisation_id) for each in detections]
         transaction.on_commit(partial(push.queued, changes), robust=True)
     return len(chosen)
 
 
-def _tell_of_deletion(principal: Principal, detection: Detection) -> None:
-    """Answers kept for requests that come again (``detection.idempotency``) go with it."""
-    kept = IdempotentRequest.objects.filter(key__organisation=principal.organisation)
-    kept.filter(body__id=str(detection.pk)).delete()
-    details = {"name": detection.name, "reference": detection.reference, "sha256": detection.sha256}
-    event = "detection.deleted"
-    happened.send(sender=Detection, principal=principal, event=event, subject=detection, details=details)
-
-
 def bump(ids: Iterable[UUID]) -> None:
-    """Raises the versions. Locks in one order everywhere, so that two lanes cannot deadlock."""
-    rows = Detection.objects.filter(pk__in=list(ids))
+    """Raises the versions, in the trash too. Locks in one order everywhere: two lanes cannot deadlock."""
+    rows = Detection.everything.filter(pk__in=list(ids))
     if connection.features.has_select_for_update:
         list(rows.select_for_update().order_by("pk").values_list("pk"))
     rows.update(version=F("version") + 1)
@@ -211,9 +188,15 @@ def settle(ids: Iterable[UUID]) -> datetime | None:
     bump(chosen)
     unfinished = StageRun.objects.filter(detection=OuterRef("pk")).exclude(state__in=StageRun.FINAL)
     unfinished = unfinished.exclude(stage__in=plan.on_demand())  # nobody asked for these at first
-    open_ones = Detection.objects.filter(pk__in=chosen, completed_at=None)
+    open_ones = Detection.everything.filter(pk__in=chosen, completed_at=None)
     now = timezone.now()
     return now if open_ones.filter(~Exists(unfinished)).update(completed_at=now) else None
+
+
+def _earlier(principal: Principal, sha256: str) -> Detection | None:
+    """The newest detection of the same bytes that the principal's organisation has."""
+    same = Detection.objects.filter(organisation=principal.organisation, sha256=sha256)
+    return same.order_by("-created_at").only("pk").first()
 
 
 def _insert(detection: Detection) -> None:

@@ -79,6 +79,7 @@ class DetectionConsumer(AsyncWebsocketConsumer):
 
     async def detections_changed(self, event: dict[str, Any]) -> None:
         self.changed |= {UUID(each) for each in event["ids"]}
+        self.gone -= set(event["ids"])  # it may have been restored: whoever reads it finds out
         self.news.set()
 
     async def detections_deleted(self, event: dict[str, Any]) -> None:

@@ -32,6 +32,7 @@ def state(detection: Detection) -> dict[str, Any]:
         "created_at": detection.created_at.isoformat(),
         "submitted_by": str(detection.submitted_by or detection.submitted_key or ""),
         "url": url,
+        "same_file_url": _same_file(detection),
         "status": status(detection, runs),
         **_verdict(detection, failed),
         **_grounds(detection, runs, files["heatmap"]),
@@ -63,6 +64,7 @@ def _verdict(detection: Detection, failed: bool) -> dict[str, Any]:
         "verdict": detection.verdict,
         "verdict_words": wording.verdict_words(detection, failed),
         "basis": detection.basis,
+        "basis_words": wording.basis_words(detection),
         "basis_text": wording.basis_text(detection),
         "error_rate_text": wording.error_rate(detection.decision.get("error_rate", "")) if by_pixels else "",
         "confidence": detection.confidence,
@@ -128,6 +130,12 @@ def _file(url: str, kind: str) -> str:
 def _address(organisation: str, pk: UUID) -> str:
     """Of the page, which the addresses of the files begin with: without ``reverse``, for a list has many."""
     return f"{_list(organisation)}{pk}/"
+
+
+def _same_file(detection: Detection) -> str:
+    """Of the page of an earlier result of the same bytes; "" where there is none."""
+    earlier = detection.same_file_as_id
+    return _address(detection.organisation.slug, earlier) if earlier else ""
 
 
 @lru_cache(1024)

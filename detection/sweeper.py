@@ -1,4 +1,5 @@
-"""Removes files that no row names: what is left when a process is killed between a file and its row.
+"""Removes what nobody wants any more: the oldest of the trash, and files that no row names, which are
+left when a process is killed between a file and its row.
 
 Of an upload that was being received there is no row either: those lie beside the store, under names
 of ``tempfile``.
@@ -19,7 +20,7 @@ from django.core.files.storage import default_storage
 from django.db.models import FileField
 from django.utils import timezone
 
-from detection import idempotency
+from detection import idempotency, trash
 
 logger = logging.getLogger(__name__)
 
@@ -33,12 +34,14 @@ DIGITS = "0123456789abcdef"
 def sweep(stopped: Callable[[], bool] = lambda: False) -> int:
     """Gives the number of stored files removed. Any number of processes may sweep at once.
 
-    Answers that are kept for a day, for requests that come again, go first; then unfinished uploads.
+    Answers that are kept for a day, for requests that come again, go first; then the oldest of the trash,
+    and unfinished uploads.
 
     Lists the whole store and reads the rows' file names, a sixteenth of both at a time. Whether
     a file is old is asked of those alone that have no row.
     """
     idempotency.forget_old()
+    trash.remove_old(stopped)
     _sweep_uploads()
     total, strays = 0, list[str]()
     for digit in DIGITS:
@@ -88,7 +91,7 @@ def _named(digit: str) -> set[str]:
     for model in apps.get_models():
         for field in model._meta.concrete_fields:
             if isinstance(field, FileField):
-                rows = model._default_manager.filter(**{f"{field.name}__startswith": digit})
+                rows = model._base_manager.filter(**{f"{field.name}__startswith": digit})
                 names.update(rows.values_list(field.name, flat=True).iterator())
     return names
 

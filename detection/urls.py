@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from detection import batch_pages, model_pages, views, webhook_pages
+from detection import batch_pages, model_pages, trash_pages, views, webhook_pages
 
 ONE = "o/<slug:organisation>/detections/<uuid:pk>/"
 BATCHES = "o/<slug:organisation>/batches/"
@@ -15,10 +15,13 @@ urlpatterns = [
     path("o/<slug:organisation>/settings/answers/", views.settings_page, name="organisation_answers"),
     path("o/<slug:organisation>/detections/", views.submit, name="detection_submit"),
     path(ONE, views.detail, name="detection_detail"),
-    path(ONE + "delete/", views.delete, name="detection_delete"),
+    path(ONE + "delete/", trash_pages.delete, name="detection_delete"),
+    path(ONE + "restore/", trash_pages.restore, name="detection_restore"),
     path(ONE + "retry/", views.retry, name="detection_retry"),
     path(ONE + "explain/", views.explain, name="detection_explain"),
     path(ONE + "files/<str:kind>/", views.file, name="detection_file"),
+    path("o/<slug:organisation>/trash/", trash_pages.index, name="trash"),
+    path("o/<slug:organisation>/trash/empty/", trash_pages.empty, name="trash_empty"),
     path(BATCHES, batch_pages.index, name="batches"),
     path(BATCHES + "<uuid:pk>/", batch_pages.detail, name="batch"),
     path(BATCHES + "<uuid:pk>/cancel/", batch_pages.cancel, name="batch_cancel"),

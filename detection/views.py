@@ -16,12 +16,12 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_exempt, csrf_protect
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from accounts.access import DELETE, SETTINGS, SETTINGS_READ, WRITE, Principal, require
+from accounts.access import SETTINGS, SETTINGS_READ, WRITE, Principal, require
 from accounts.forms import ErrorRateForm
 from accounts.models import ErrorRate
 from accounts.organisations import choose_error_rate
 from accounts.requests import for_members, wants_json
-from detection import model_pages, selectors, services
+from detection import model_pages, selectors, services, trash, trash_pages
 from detection.early import early_checks
 from detection.intake import PREVIEW_SIDE
 from detection.requests import UploadRefused, uploaded
@@ -97,25 +97,16 @@ def _answer(
 @never_cache
 @for_members
 def detail(request: HttpRequest, principal: Principal, pk: UUID) -> HttpResponse:
-    """One result as a page, or its state alone as JSON."""
-    state = selectors.state(selectors.get(principal, pk))
+    """One result as a page, or its state alone as JSON. Of one in the trash: where it is."""
+    try:
+        detection = selectors.get(principal, pk)
+    except selectors.Trashed as trashed:
+        return trash_pages.instead(request, principal, trashed)
+    state = selectors.state(detection)
     if wants_json(request):
         return JsonResponse(state)
-    return render(request, "detection/detail.html", {"state": state, **_rights(principal), **_frame(state)})
-
-
-@require_http_methods(["GET", "HEAD", "POST"])
-@never_cache
-@for_members
-def delete(request: HttpRequest, principal: Principal, pk: UUID) -> HttpResponse:
-    """Asks first, then deletes."""
-    require(principal, DELETE)
-    state = selectors.state(selectors.get(principal, pk))
-    if request.method != "POST":
-        return render(request, "detection/delete.html", {"state": state})
-    services.delete(principal=principal, pk=pk)
-    messages.success(request, f"{state['name']} was deleted, with all its files.")
-    return redirect("history", principal.organisation.slug)
+    rights = {"may_write": principal.may(WRITE), "may_delete": trash.may_delete(principal, detection)}
+    return render(request, "detection/detail.html", {"state": state, **rights, **_frame(state)})
 
 
 @require_POST
@@ -196,10 +187,6 @@ async def _nothing() -> AsyncIterator[bytes]:
 def _disposition(kind: str, name: str) -> str:
     """Only what the browser is meant to show is shown: a sender's own bytes are saved."""
     return content_disposition_header(kind in ("original", "overlay"), name) or "inline"
-
-
-def _rights(principal: Principal) -> dict[str, bool]:
-    return {"may_write": principal.may(WRITE), "may_delete": principal.may(DELETE)}
 
 
 def _frame(state: dict[str, Any]) -> dict[str, Any]:

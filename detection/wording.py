@@ -82,6 +82,19 @@ def by_number(verdict: str, p_fake: float) -> str:
     return "The model leans to neither side far enough: treat this as no answer."
 
 
+BASES = {
+    Basis.PIXELS: "By its pixels",
+    Basis.SIGNED: "By a trusted signature",
+    Basis.DECLARED: "By the file’s own word",
+    Basis.NONE: "Nothing to go by",
+}
+
+
+def basis_words(detection: Detection) -> str:
+    """What the answer rests on, for lists; "" while there is none."""
+    return BASES[Basis(detection.basis or "pixels")] if detection.verdict else ""
+
+
 def basis_text(detection: Detection) -> str:
     """What the answer rests on, in one sentence; "" while there is none."""
     if not detection.verdict:

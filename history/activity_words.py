@@ -43,6 +43,9 @@ SENTENCES = {
     "batch.completed": "finished the batch {subject}",
     "batch.deleted": "deleted the batch {subject}",
     "detection.deleted": "deleted the result of {subject}",
+    "detection.trashed": "moved the result of {subject} to the trash",
+    "detection.restored": "restored the result of {subject} from the trash",
+    "detection.removed": "removed the result of {subject} from the trash for good",
 }
 
 LABELS = {
@@ -79,7 +82,7 @@ NONE = "none"
 def words(event: str, subject: str, details: dict[str, Any]) -> tuple[str, list[tuple[str, str]]]:
     """The sentence behind the actor's name, and what is left to say as pairs of label and value."""
     sentence = SENTENCES.get(event) or _unknown(event)
-    if event.startswith("batch.") and not details.get("reference", subject):
+    if event.startswith("batch.") and not details.get("name", details.get("reference", subject)):
         subject = "without a name"  # instead of the number that stands for it
     named = {key: _value(key, value) for key, value in details.items()}
     said = sentence.format_map(_Gaps(named, subject=subject or NONE))

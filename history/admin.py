@@ -8,11 +8,12 @@ from django.contrib import admin
 from django.http import HttpRequest
 from unfold.admin import ModelAdmin
 
+from detection.admin import Dated
 from history.models import AuditEvent
 
 
 @admin.register(AuditEvent)
-class AuditEventAdmin(ModelAdmin):
+class AuditEventAdmin(Dated, ModelAdmin):
     list_display = ("at", "organisation", "actor", "event", "subject")
     list_filter = ("event", "at")
     list_select_related = ("organisation",)

@@ -28,6 +28,7 @@ class Filters:
     verdict: str = ""
     search: str = ""
     batch: UUID | None = None
+    trashed: UUID | None = None  # what was deleted a moment ago
     until: datetime | None = None
     page: str = "1"
 
@@ -46,6 +47,7 @@ def filters(asked: dict[str, str]) -> Filters:
         verdict=verdict if verdict in VERDICTS else "",
         search=asked.get("q", "").replace("\0", "").strip()[:LONGEST_SEARCH],
         batch=_uuid(asked.get("batch", "")),
+        trashed=_uuid(asked.get("trashed", "")),
         until=_moment(asked.get("until", "")),
         page=asked.get("page", "1"),
     )

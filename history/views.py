@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
-from django.http import HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
+from contextlib import suppress
+from functools import partial
+from typing import Any
+from uuid import UUID
+
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
 from django.shortcuts import render
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
-from accounts.access import DELETE, Principal
+from accounts.access import Principal
 from accounts.requests import for_members, zone_of
 from detection import batch_selectors
-from detection.selectors import state, told
+from detection.models import Detection
+from detection.selectors import state, told, trashed
+from detection.trash import may_delete
 from detection.wording import VERDICT_WORDS
 from history import activity as happenings
 from history import activity_filter, selectors
@@ -30,7 +37,7 @@ def history(request: HttpRequest, principal: Principal) -> HttpResponse:
         {"verdict": verdict, "label": label, "count": found.counts.get(verdict, 0)}
         for verdict, label in TABS.items()
     ]
-    states = [told(detection, state) for detection in found.page]
+    states = [told(detection, partial(_row, principal)) for detection in found.page]
     context = {
         "asked": asked,
         "batch": batch_selectors.batch(principal, asked.batch) if asked.batch else None,
@@ -40,9 +47,28 @@ def history(request: HttpRequest, principal: Principal) -> HttpResponse:
         "tabs": tabs,
         "states": states,
         "waiting": any(each["status"] in ("waiting", "working") for each in states),
-        "may_delete": principal.may(DELETE),
+        "may_delete": any(each["may_delete"] for each in states),
+        "trashed": _just_trashed(principal, asked.trashed),
     }
     return render(request, "history/history.html", context)
+
+
+def _row(principal: Principal, detection: Detection) -> dict[str, Any]:
+    """What a row shows: the state, and where among the organisation's files it came from."""
+    entry = getattr(detection, "entry", None)
+    folder = entry.name.rpartition("/")[0] if entry and not entry.is_url else ""
+    more = {"may_delete": may_delete(principal, detection), "batch": detection.batch, "folder": folder}
+    return {**state(detection), **more}
+
+
+def _just_trashed(principal: Principal, pk: UUID | None) -> Detection | None:
+    """What was deleted a moment ago, if it is there to be restored."""
+    if pk is None:
+        return None
+    with suppress(Http404):
+        found = trashed(principal, pk)
+        return found if may_delete(principal, found) else None
+    return None
 
 
 @require_safe

@@ -63,6 +63,10 @@
   };
 
   const onKey = (event) => {
+    if (event.key === "Enter" && event.target.matches?.("input[type=file]")) {
+      event.preventDefault(); // else browsers send the form, as with a line of text
+      event.target.click();
+    }
     if (event.key !== "Escape") return;
     const menu = document.querySelector("details.menu[open]");
     if (!menu) return;

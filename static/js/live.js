@@ -43,6 +43,7 @@ export class Live {
   constructor({ path, latest, shown, onState, onDeleted, indicator }) {
     Object.assign(this, { path, latest, shown, onState, onDeleted, indicator });
     this.versions = new Map();
+    this.lost = new Set();
     this.attempt = 0;
     this.timer = null;
     this.reader = null;
@@ -65,12 +66,15 @@ export class Live {
   take(state) {
     if ((this.versions.get(state.id) ?? 0) >= state.version) return;
     this.versions.set(state.id, state.version);
+    this.lost.delete(state.id);
     this.onState(state);
   }
 
+  // What is restored comes back two versions later; until then only what was said too late comes.
   lose(id) {
-    if (this.versions.get(id) === Infinity) return;
-    this.versions.set(id, Infinity);
+    if (this.lost.has(id)) return;
+    this.lost.add(id);
+    this.versions.set(id, (this.versions.get(id) ?? 0) + 1);
     this.onDeleted(id);
   }
 

@@ -29,7 +29,7 @@ TABLE = {
     (Role.ADMIN, SETTINGS): True,
     (Role.MEMBER, READ): True,
     (Role.MEMBER, WRITE): True,
-    (Role.MEMBER, DELETE): True,
+    (Role.MEMBER, DELETE): False,
     (Role.MEMBER, SETTINGS): False,
     (Role.AUDITOR, READ): True,
     (Role.AUDITOR, WRITE): False,

@@ -203,10 +203,43 @@ class TestActs:
         assert api.delete(f"detections/{detection.pk}/").status_code == 204
         problem(api.get(f"detections/{detection.pk}/"), "not-found")
 
-    def test_delete_takes_its_scope(self, api_key, principal):
+    def test_deleting_and_restoring_anothers_takes_its_scope(self, api_key, principal):
         detection = factory.done(principal)
-        problem(Api(api_key([READ, WRITE])[1]).delete(f"detections/{detection.pk}/"), "forbidden")
-        assert Api(api_key([DELETE])[1]).delete(f"detections/{detection.pk}/").status_code == 204
+        one = f"detections/{detection.pk}/"
+        for scopes in ([READ, WRITE], [READ]):
+            problem(Api(api_key(scopes)[1]).delete(one), "forbidden")
+        assert Api(api_key([DELETE])[1]).delete(one).status_code == 204
+        problem(Api(api_key([READ, WRITE])[1]).post(f"{one}restore/"), "forbidden")
+        problem(Api(api_key([DELETE])[1]).post(f"{one}restore/"), "forbidden")  # it answers with the result
+        assert Api(api_key([READ, DELETE])[1]).post(f"{one}restore/").status_code == 200
+
+    def test_what_a_key_sent_itself_takes_only_to_write(self, api_key):
+        sender = Api(api_key([READ, WRITE])[1])
+        one = f"detections/{sender.post('detections/', {'file': upload()}).json()['id']}/"
+        assert sender.delete(one).status_code == 204
+        assert sender.post(f"{one}restore/").json()["deleted_at"] is None
+
+    def test_the_trash_is_listed_by_itself(self, api, api_key, principal):
+        gone, kept = factory.done(principal, "gone.jpg"), factory.done(principal, "kept.jpg")
+        assert api.delete(f"detections/{gone.pk}/").status_code == 204
+        [found] = api.get("detections/?trash=true").json()["results"]
+        assert (found["id"], found["deleted_by"]) == (str(gone.pk), "Content system")
+        assert found["deleted_at"]
+        [found] = api.get("detections/").json()["results"]
+        assert (found["id"], found["deleted_at"], found["deleted_by"]) == (str(kept.pk), None, "")
+        said = problem(api.get(f"detections/{gone.pk}/"), "not-found")
+        assert "in the trash" in said["detail"]
+        problem(api.get(f"detections/{gone.pk}/files/original/"), "not-found")
+        assert [each["name"] for each in api.get("detections/?q=jpg").json()["results"]] == ["kept.jpg"]
+
+    def test_the_same_bytes_again_name_the_detection_before(self, api, stranger):
+        first = api.post("detections/", {"file": upload()}).json()
+        second = api.post("detections/", {"file": upload()}).json()
+        third = api.post("detections/", {"file": upload()}).json()
+        assert [each["same_file_as"] for each in (first, second, third)] == [None, first["id"], second["id"]]
+        assert stranger.post("detections/", {"file": upload()}).json()["same_file_as"] is None
+        again = api.send(f"detections/{first['id']}/rerun/", {}).json()
+        assert (again["rerun_of"], again["same_file_as"]) == (first["id"], None)
 
     def test_a_rerun_is_a_record_of_its_own(self, api, principal):
         first = factory.done(principal, "photo.jpg")

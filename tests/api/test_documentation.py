@@ -62,7 +62,7 @@ def live(tmp_path_factory, images) -> Iterator[dict[str, str]]:
     site.run("migrate")
     value = site.run("shell", "-c", MAKE_KEY).rpartition("VALUE ")[2].strip()
     with site.started("serve", "--port", "0") as process:
-        address = re.search(r"http://[\d.:]+", process.says("in your browser"))
+        address = re.search(r"http://[\w.:]+", process.says("in your browser"))
         assert address
         yield {"CIFAKE_URL": address[0], "CIFAKE_KEY": value}
 

@@ -10,7 +10,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import connection
 from django.utils import timezone
 
-from detection import idempotency, services
+from detection import idempotency, services, trash
 from detection.models import Detection, IdempotentRequest
 from tests import hostile
 from tests.api.conftest import Api, problem
@@ -90,7 +90,7 @@ class TestOneAfterTheOther:
 
     def test_what_was_deleted_is_in_no_kept_answer(self, api, principal):
         first = send(api, reference="secret").json()
-        services.delete(principal=principal, pk=first["id"])
+        trash.delete(principal=principal, pk=first["id"])
         assert not IdempotentRequest.objects.exists()
 
     @pytest.mark.parametrize("key", ["", "x" * 256, "a b", "ä"])

@@ -10,7 +10,7 @@ from asgiref.sync import sync_to_async
 from django.utils import timezone
 
 from accounts.models import ApiKey
-from detection import afterwards, api_events, api_waiting, push, queue, results, services
+from detection import afterwards, api_events, api_waiting, push, queue, results, services, trash
 from detection.models import Detection, StageRun
 from detection.stages import Outcome
 from tests import hostile
@@ -196,7 +196,7 @@ class TestEventsOfOne:
         async with Asking("GET", f"detections/{detection.pk}/events/", secret) as asked:
             await asked.answered()
             await asked.event()
-            await sync_to_async(services.delete)(principal=principal, pk=detection.pk)
+            await sync_to_async(trash.delete)(principal=principal, pk=detection.pk)
             event = await asked.event()
             assert (event["event"], event["data"]) == ("deleted", {"id": str(detection.pk)})
             assert await asked.event() is None

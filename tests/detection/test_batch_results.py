@@ -12,7 +12,7 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from detection import batch_results, batch_selectors, batch_worker
+from detection import batch_results, batch_selectors, batch_worker, trash
 from detection.models import Batch, Detection
 from tests.detection.batching import work_all
 from tests.detection.conftest import finish
@@ -66,11 +66,15 @@ class TestReading:
         assert table[5]["name"] == "ü,b.png"
         assert uuid.UUID(table[0]["detection"])
 
-    def test_a_deleted_detection_leaves_its_entry(self, order):
+    @pytest.mark.parametrize("removed", [False, True])
+    def test_a_deleted_detection_leaves_its_entry(self, order, principal, removed):
         batch = order(1)
         work_all()
-        Detection.objects.all().delete()
-        assert batch_results.row(batch.entries.get())["detection"] is None
+        trash.delete(principal=principal, pk=Detection.objects.get().pk)
+        if removed:
+            trash.empty(principal=principal)
+        [entry] = batch_selectors.entries(batch)
+        assert batch_results.row(entry)["detection"] is None
         assert batch_selectors.progress(batch).finished == 1
 
 

@@ -9,9 +9,11 @@ import sys
 import urllib.error
 import urllib.request
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
+from detection.management.commands import serve
 from tests.servers import ROOT, Process, Site, eventually, running
 
 MODEL_LIBRARIES = ("tensorflow", "openvino", "torch", "ultralytics", "cv2", "keras")
@@ -42,6 +44,14 @@ def resident_mb(pid: int) -> float:
 def get(url: str) -> int:
     with urllib.request.urlopen(url, timeout=60) as answer:
         return answer.status
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "0.0.0.0", "::1", "::"])
+def test_it_names_an_address_at_which_passkeys_work(host):
+    """They belong to a domain, and an IP address is none (WebAuthn, 5.1.2)."""
+    listener = SimpleNamespace(getsockname=lambda: (host, 8000))
+    assert serve._address(host, listener) == "http://localhost:8000/"
+    assert serve._address("10.0.0.7", listener) == "http://10.0.0.7:8000/"
 
 
 def test_one_command_migrates_serves_and_stops_without_leaving_anything_behind(site):

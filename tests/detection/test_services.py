@@ -8,10 +8,10 @@ from django.core.exceptions import PermissionDenied
 from django.db import DatabaseError
 from django.http import Http404
 
-from detection import push, queue, results, selectors, services
+from detection import push, queue, results, selectors, services, trash
 from detection.models import Artefact, Detection, StageRun
 from mlcore.errors import ImageRefused
-from tests.detection.conftest import finish, run_of, verdict_outcome
+from tests.detection.conftest import run_of, verdict_outcome
 from tests.hostile import BROKEN, ODD, png
 
 pytestmark = pytest.mark.django_db
@@ -83,26 +83,14 @@ def test_waking_waits_for_the_commit(principal, monkeypatch, django_capture_on_c
     assert woken == [[push.Change(detection.pk, principal.organisation.pk)]]
 
 
-def test_delete_takes_rows_and_every_file(
-    submit, principal, settings, toy, django_capture_on_commit_callbacks
-):
-    kept, gone = submit("kept.png"), submit("gone.png")
-    finish()
-    with django_capture_on_commit_callbacks(execute=True):
-        services.delete(principal=principal, pk=gone.pk)
-    assert list(Detection.objects.all()) == [kept]
-    assert {run.detection_id for run in StageRun.objects.all()} == {kept.pk}
-    assert len(stored(settings)) == 4  # original, preview, thumbnail, heat map of the one kept
-    assert kept.artefacts.get().file.read()
-
-
-def test_a_stage_at_work_on_a_deleted_detection_is_discarded(
+def test_a_stage_at_work_on_a_removed_detection_is_discarded(
     submit, principal, settings, toy, django_capture_on_commit_callbacks
 ):
     gone, kept = submit("gone.png"), submit("kept.png")
     claim = queue.claim("fast")
     with django_capture_on_commit_callbacks(execute=True):
-        services.delete(principal=principal, pk=gone.pk)
+        trash.delete(principal=principal, pk=gone.pk)
+        trash.empty(principal=principal)
     changes = results.save(claim, [verdict_outcome(), verdict_outcome()], 1.0)
     assert [change.detection for change in changes] == [kept.pk]
     assert Artefact.objects.get().detection == kept
@@ -148,7 +136,7 @@ class TestAnotherOrganisation:
     def test_changes_nothing(self, submit, outsider):
         detection = submit()
         with pytest.raises(Http404):
-            services.delete(principal=outsider, pk=detection.pk)
+            trash.delete(principal=outsider, pk=detection.pk)
         with pytest.raises(Http404):
             services.retry(principal=outsider, pk=detection.pk)
         assert Detection.objects.filter(pk=detection.pk).exists()
@@ -157,6 +145,6 @@ class TestAnotherOrganisation:
         detection = submit()
         auditor = make_principal("auditor", principal.organisation)
         assert selectors.get(auditor, detection.pk) == detection
-        for change in (services.delete, services.retry):
+        for change in (trash.delete, services.retry):
             with pytest.raises(PermissionDenied):
                 change(principal=auditor, pk=detection.pk)

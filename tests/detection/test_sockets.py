@@ -15,7 +15,7 @@ from django.db import OperationalError
 from django.utils import timezone
 
 from accounts.models import Membership
-from detection import push, services, sockets
+from detection import push, services, sockets, trash
 from detection.models import Detection
 from detection.watching import Watch
 from tests.detection.browser import Browser, one, session_of, stream
@@ -184,7 +184,7 @@ class TestPush:
         detection = await sync_to_async(submit)()
         async with Browser(one(principal, detection.pk), cookie) as browser:
             await browser.hear()
-            await sync_to_async(services.delete)(principal=principal, pk=detection.pk)
+            await sync_to_async(trash.delete)(principal=principal, pk=detection.pk)
             assert await browser.hear() == {"type": "deleted", "id": str(detection.pk)}
 
     async def test_a_push_without_news_says_nothing(self, principal, cookie, submit):

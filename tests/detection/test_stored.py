@@ -9,7 +9,7 @@ import pytest
 from django.core.files.storage import FileSystemStorage
 from django.db import DatabaseError, OperationalError, connection
 
-from detection import push, queue, results, services
+from detection import push, queue, results, services, trash
 from detection.models import Artefact, Detection
 from tests.detection.conftest import run_of, verdict_outcome
 from tests.hostile import png
@@ -43,7 +43,7 @@ def test_a_browser_that_hangs_up_during_the_push_loses_nothing(principal, monkey
     monkeypatch.setattr(push, "announce", cancelled)
     detection = services.submit(principal=principal, data=png(), name="cat.png")
     assert detection.original.read() == png()
-    services.delete(principal=principal, pk=detection.pk)
+    trash.delete(principal=principal, pk=detection.pk)
 
 
 def test_whatever_is_raised_after_the_commit_the_files_stay(principal, monkeypatch, settings):
@@ -114,6 +114,7 @@ def test_a_file_that_cannot_be_removed_fails_nothing(submit, principal, monkeypa
 
     detection = submit()
     claim = queue.claim("fast")
-    services.delete(principal=principal, pk=detection.pk)
+    trash.delete(principal=principal, pk=detection.pk)
+    trash.empty(principal=principal)
     monkeypatch.setattr(FileSystemStorage, "delete", fail)
     assert results.save(claim, [verdict_outcome()], 1.0) == []

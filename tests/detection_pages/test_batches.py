@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 
 import pytest
+from django.core.files.base import ContentFile
 from django.core.files.uploadedfile import SimpleUploadedFile
 
-from detection import batch_worker
+from detection import batch_services, batch_worker
 from detection.models import Batch, Detection
 from tests.detection.batching import examine_all, work_all
 from tests.detection_pages import factory
@@ -49,6 +50,26 @@ def test_a_zip_is_sent_followed_and_done(member_client, base):
     assert "&lt;b&gt;.txt" in page  # refused, and named as it is
     assert "Cancel the rest" not in page
     assert "Story" in member_client.get(base).content.decode()
+
+
+def test_one_without_a_name_is_called_as_its_zip(member_client, base, principal):
+    send(member_client, base)
+    batch = Batch.objects.get()
+    assert (batch.title, batch.reference) == ("p.zip", "")
+    assert "p.zip" in member_client.get(base).content.decode()
+    activity = member_client.get(f"/o/{principal.organisation.slug}/activity/").content.decode()
+    assert "began the batch p.zip" in activity
+    work_all()
+    assert "In <a" in member_client.get(f"/o/{principal.organisation.slug}/history/").content.decode()
+
+
+@pytest.mark.parametrize("name", ["", "../../etc/passwd", "a\u202egpj.zip", "x" * 300 + ".zip"])
+def test_whatever_a_zip_is_called_the_name_is_one_for_people(principal, name):
+    file = ContentFile(PICTURES, name=name or None)
+    batch = batch_services.create_batch(principal=principal, archive=file)
+    batch.refresh_from_db()
+    assert len(batch.archive_name) <= 255
+    assert not {"/", "\u202e"} & set(batch.archive_name)
 
 
 def test_it_leads_to_its_images_alone(client, make_principal, principal, member_client, base):

@@ -11,7 +11,7 @@ from django.core.files.storage import default_storage
 from django.urls import reverse
 from PIL import Image
 
-from detection import intake, overlays, selectors, services
+from detection import intake, overlays, selectors, trash
 from detection.models import Artefact, Detection
 from mlcore import drawing, overlay
 from tests import hostile
@@ -109,7 +109,8 @@ def test_it_goes_with_its_detection(principal, django_capture_on_commit_callback
     opened(principal, detection).read()
     (name,) = files()
     with django_capture_on_commit_callbacks(execute=True):
-        services.delete(principal=principal, pk=detection.pk)
+        trash.delete(principal=principal, pk=detection.pk)
+        trash.empty(principal=principal)
     assert not default_storage.exists(name)
 
 

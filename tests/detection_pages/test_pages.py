@@ -5,13 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from html import unescape
-from pathlib import Path
 
 import pytest
 from django.conf import settings as site
 from django.urls import reverse
 
-from detection import selectors, services
+from detection import selectors, trash
 from detection.early import early_checks
 from detection.models import Detection, StageRun
 from mlcore import imaging, overlay, registry
@@ -187,21 +186,26 @@ def found(state: dict, path: str) -> bool:
 
 def test_deleting_asks_first(shown, principal):
     html = shown("detection_delete", factory.done(principal).pk)
-    assert "Delete this result?" in html
+    assert "Move this result to the trash?" in html
+    assert re.search(r"<a [^>]*autofocus[^>]*>Cancel<", html)  # Enter twice deletes nothing
     assert Detection.objects.count() == 1
 
 
-def test_deleting_takes_rows_and_files(
-    member_client, principal, settings, django_capture_on_commit_callbacks
-):
+def test_deleting_leads_to_the_history_which_offers_to_undo_it(member_client, principal):
     gone, kept = factory.done(principal, "gone.jpg"), factory.done(principal, "kept.jpg")
-    url = reverse("detection_delete", args=[principal.organisation.slug, gone.pk])
-    with django_capture_on_commit_callbacks(execute=True):
-        response = member_client.post(url, follow=True)
-    assert response.redirect_chain[0][0] == reverse("history", args=[principal.organisation.slug])
-    assert "gone.jpg was deleted, with all its files." in response.content.decode()
+    slug = principal.organisation.slug
+    url = reverse("detection_delete", args=[slug, gone.pk])
+    response = member_client.post(url, follow=True)
+    assert response.redirect_chain[0][0] == f"{reverse('history', args=[slug])}?trashed={gone.pk}"
+    html = response.content.decode()
+    undo = reverse("detection_restore", args=[slug, gone.pk])
+    assert "gone.jpg" in html
+    assert f'action="{undo}"' in html
     assert list(Detection.objects.all()) == [kept]
-    assert len([path for path in Path(settings.MEDIA_ROOT).rglob("*") if path.is_file()]) == 4
+    assert member_client.post(undo).url == reverse("detection_detail", args=[slug, gone.pk])
+    assert Detection.objects.count() == 2
+    again = member_client.get(response.redirect_chain[0][0])  # where nothing is left to undo
+    assert undo not in again.content.decode()
 
 
 # --- Words and colours held together ------------------------------------------------------
@@ -279,4 +283,4 @@ def test_pages_cost_few_queries(member_client, principal, django_assert_max_num_
 
 def test_the_service_is_asked_through_the_gate(principal, make_principal):
     with pytest.raises(Exception, match="No Detection matches"):
-        services.delete(principal=make_principal(), pk=factory.done(principal).pk)
+        trash.delete(principal=make_principal(), pk=factory.done(principal).pk)

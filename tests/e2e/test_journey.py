@@ -74,24 +74,25 @@ def _delete_from_the_history(page: Page) -> None:
     page.get_by_role("navigation", name="Main").get_by_role("link", name="History").click()
     expect(page.locator(".record")).to_have_count(3)
     page.get_by_role("link", name=f"Delete {IMAGES[1].name}").click()
-    expect(page.get_by_role("heading", name="Delete this result?")).to_be_visible()
-    page.get_by_role("link", name="Keep it").click()
+    expect(page.get_by_role("heading", name="Move this result to the trash?")).to_be_visible()
+    expect(page.get_by_role("link", name="Cancel")).to_be_focused()
+    page.keyboard.press("Enter")
     expect(page.locator("h1")).to_have_text(VERDICTS)
     page.go_back()
-    page.get_by_role("button", name="Delete for good").click()
-    expect(page.get_by_text(f"{IMAGES[1].name} was deleted")).to_be_visible()
+    page.get_by_role("button", name="Move to the trash").click()
+    expect(page.get_by_text(f"{IMAGES[1].name} is in the trash")).to_be_visible()
     expect(page.locator(".record")).to_have_count(2)
 
 
 def _delete_from_the_result(page: Page) -> None:
     page.get_by_role("link", name=IMAGES[2].name, exact=True).click()
-    dialog = page.get_by_role("dialog", name="Delete this result?")
+    dialog = page.get_by_role("dialog", name="Move this result to the trash?")
     page.get_by_role("link", name="Delete this result…").click()
     expect(dialog).to_be_visible()
     page.keyboard.press("Escape")
     expect(dialog).to_be_hidden()
     page.get_by_role("link", name="Delete this result…").click()
-    dialog.get_by_role("button", name="Delete for good").click()
+    dialog.get_by_role("button", name="Move to the trash").click()
     expect(page.locator(".record")).to_have_count(1)
 
 
@@ -121,9 +122,9 @@ def test_with_the_keyboard_alone(visit):
     expect(page.get_by_role("dialog")).to_be_hidden()
     expect(page.get_by_role("link", name="Delete this result…")).to_be_focused()
     page.keyboard.press("Enter")
-    tab_to(page, "Delete for good")
+    tab_to(page, "Move to the trash")
     page.keyboard.press("Enter")
-    expect(page.get_by_text(f"{IMAGES[0].name} was deleted")).to_be_visible()
+    expect(page.get_by_text(f"{IMAGES[0].name} is in the trash")).to_be_visible()
 
 
 def tab_to(page: Page, words: str) -> None:

@@ -56,7 +56,7 @@ def test_a_dropped_socket_comes_back_and_catches_up(visit):
     wait_done(other, 2)
     gone = result(other, IMAGES[0].name).locator("a").get_attribute("href")
     other.goto(f"{page.url.split('/o/')[0]}{gone}delete/")
-    other.get_by_role("button", name="Delete for good").click()
+    other.get_by_role("button", name="Move to the trash").click()
     expect(result(page, IMAGES[0].name)).to_be_visible()
     page.context.unroute("**/o/drop/")
 
@@ -129,7 +129,7 @@ def test_a_result_page_fills_by_push_and_sees_its_end(visit):
     wait_done(page, 1)
     third = page.context.new_page()
     third.goto(second.url + "delete/")
-    third.get_by_role("button", name="Delete for good").click()
+    third.get_by_role("button", name="Move to the trash").click()
     expect(second.get_by_text("This result has been deleted.")).to_be_visible()
     expect(page.locator(".result")).to_have_count(0)
     assert witness.complaints() == []
@@ -182,7 +182,7 @@ def test_a_result_deleted_while_its_page_was_cut_off_says_so(visit):
     expect(second.locator("#live")).to_have_attribute("data-live", "live")
     cable.pull()
     page.goto(second.url + "delete/")
-    page.get_by_role("button", name="Delete for good").click()
+    page.get_by_role("button", name="Move to the trash").click()
     expect(second.get_by_text("This result has been deleted.")).to_be_visible(timeout=30_000)
     expect(second.get_by_text("Reconnecting…")).to_be_hidden()
 

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from django.urls import reverse
 
-from detection.models import Detection
+from detection.models import Batch, BatchEntry, Detection
 from history import selectors
 from tests.accounts.test_pages import assert_framed
 from tests.detection_pages import factory
@@ -164,6 +164,40 @@ def test_each_row_tells_all(get, record, principal):
         assert part in words
     assert f'datetime="{detection.created_at.isoformat()}"' in row
     assert reverse("detection_delete", args=[principal.organisation.slug, detection.pk]) in row
+
+
+def test_members_may_delete_in_the_rows_of_their_own_alone(client, principal, make_principal):
+    ben = make_principal("member", principal.organisation)
+    theirs, own = factory.done(principal, "theirs.jpg"), factory.done(ben, "own.jpg")
+    client.force_login(ben.user)
+    html = client.get(reverse("history", args=[principal.organisation.slug])).content.decode()
+    assert reverse("detection_delete", args=[principal.organisation.slug, own.pk]) in html
+    assert reverse("detection_delete", args=[principal.organisation.slug, theirs.pk]) not in html
+
+
+def test_a_row_tells_the_batch_the_folder_and_what_the_answer_rests_on(get, principal):
+    long = "a name " + "of many words " * 14 + "x.jpg"
+    detection = factory.done(principal, long)
+    batch = Batch.objects.create(organisation=principal.organisation, archive_name="Pictures.zip", total=1)
+    BatchEntry.objects.create(batch=batch, number=1, name=f"2026/march/{long}", detection=detection)
+    Detection.objects.filter(pk=detection.pk).update(batch=batch, basis="declared")
+    row = re.search(r'<tr class="record".*?</tr>', get(), re.S)[0]
+    words = re.sub(r"\s+", " ", re.sub("<[^>]+>", "", row))
+    assert long in words
+    assert "In Pictures.zip, folder 2026/march" in words
+    assert "By the file’s own word" in words
+    assert reverse("batch", args=[principal.organisation.slug, batch.pk]) in row
+
+
+def test_rows_of_a_batch_cost_no_further_queries(get, record, principal, django_assert_max_num_queries):
+    record(20)
+    batch = Batch.objects.create(organisation=principal.organisation, total=20)
+    for number, each in enumerate(Detection.objects.all()):
+        BatchEntry.objects.create(batch=batch, number=number, name=f"a/{number}.jpg", detection=each)
+    Detection.objects.update(batch=batch)
+    get()
+    with django_assert_max_num_queries(8):
+        assert "folder" in get()
 
 
 def test_auditors_see_no_delete(client, principal, make_principal, record):

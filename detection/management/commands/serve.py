@@ -106,5 +106,7 @@ def _listen(host: str, port: int) -> socket.socket:
 
 
 def _address(host: str, listener: socket.socket) -> str:
-    shown = {"0.0.0.0": "localhost", "::": "localhost"}.get(host, host)
+    """By name where it can be: passkeys belong to domains, and an IP address is none (WebAuthn, 5.1.2)."""
+    local = ("0.0.0.0", "127.0.0.1", "::", "::1")
+    shown = "localhost" if host in local else host
     return f"http://{f'[{shown}]' if ':' in shown else shown}:{listener.getsockname()[1]}/"
