@@ -1,14 +1,12 @@
-"""Words about people and their browsers, and times as they read them."""
+"""Words about people, their browsers and their second factors."""
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Any
 
 from allauth.account.models import EmailAddress
 from django import template
 from django.forms import BoundField
-from django.utils import timezone
 from django.utils.safestring import SafeString
 
 from accounts.models import Organisation, User
@@ -54,15 +52,6 @@ def _first(names: tuple[tuple[str, str], ...], user_agent: str) -> str:
 def plain(field: BoundField) -> SafeString:
     """The field's control without allauth's placeholder, which only repeats the label."""
     return field.as_widget(attrs={"placeholder": False})
-
-
-@register.filter
-def moment(written: str | None) -> str:
-    """A state's moment (ISO 8601) in the organisation's time zone, which for_members sets; "" for none."""
-    if not written:
-        return ""
-    local = timezone.localtime(datetime.fromisoformat(written))
-    return f"{local:%Y-%m-%d %H:%M} {local:%Z}"
 
 
 @register.filter

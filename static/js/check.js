@@ -1,6 +1,6 @@
 // The page to drop images on: each file becomes a card at once, which the server then fills.
 import { Live } from "./live.js";
-import { fill, localTime } from "./slots.js";
+import { fill } from "./slots.js";
 import { Line, gather, send } from "./upload.js";
 
 const page = document.getElementById("check");
@@ -13,7 +13,6 @@ const cards = new Map(); // detection id → card
 const early = new Map(); // states that came before the answer to their own upload
 
 for (const card of results.querySelectorAll("[data-id]")) cards.set(card.dataset.id, card);
-for (const time of results.querySelectorAll("time")) localTime(time);
 
 const live = new Live({
   path: page.dataset.socket,

@@ -1,10 +1,9 @@
 // The record: moments in the reader's own time zone, and rows that are still at work kept current.
 import { Live } from "./live.js";
-import { fill, localTime } from "./slots.js";
+import { fill } from "./slots.js";
 
 const page = document.getElementById("history");
 const rows = new Map([...page.querySelectorAll(".record")].map((row) => [row.dataset.id, row]));
-for (const time of page.querySelectorAll("time")) localTime(time);
 
 const live = new Live({
   path: page.dataset.socket,

@@ -1,6 +1,6 @@
 // One result: kept current by push, with its heat map and its frames laid over the picture.
 import { Live } from "./live.js";
-import { fill, localTime } from "./slots.js";
+import { fill } from "./slots.js";
 import { Zoom } from "./zoom.js";
 
 const SVG = "http://www.w3.org/2000/svg";
@@ -12,7 +12,6 @@ const heat = page.querySelector(".viewer__heat");
 const list = document.getElementById("objects");
 
 for (const node of page.querySelectorAll("[data-scripted]")) node.hidden = false;
-for (const node of page.querySelectorAll("time")) localTime(node);
 
 const live = new Live({
   path: page.dataset.socket,

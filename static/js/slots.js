@@ -2,24 +2,13 @@
 // marks and are filled from the same object, so no sentence is ever made here.
 //
 //   data-slot="facts.size_text"          text
-//   data-time="created_at"               moment, in the organisation's time zone
+//   data-time="created_at"               how long ago; the exact time in the title
 //   data-attr="src:files.thumbnail …"    attributes; the first of a|b that is there, else none
 //   data-if="caution"  data-unless="…"   shown only where the value is there (or is not)
 //   data-each="objects"                  one copy of the <template> inside for each item
 //   data-whole                           within such a copy: filled from the whole state again
 
-// Colleagues in two places read the same time, so the zone is the organisation's, and is named.
-const MOMENT = { day: "numeric", month: "short", year: "numeric", hour: "2-digit", minute: "2-digit", timeZoneName: "short" };
-
-function momentFormat() {
-  try {
-    return new Intl.DateTimeFormat(undefined, { ...MOMENT, timeZone: document.documentElement.dataset.timeZone || "UTC" });
-  } catch {
-    return new Intl.DateTimeFormat(undefined, MOMENT); // a zone that this browser does not know
-  }
-}
-
-const FORMAT = momentFormat();
+import { write as writeDate } from "./dates.js";
 
 export function pick(state, path) {
   return path.split(".").reduce((value, key) => (value == null ? value : value[key]), state);
@@ -44,13 +33,6 @@ function fillAttributes(node, state) {
     const [name, paths] = pair.split(":");
     setAttribute(node, name, paths.split("|").map((path) => pick(state, path)).find(isThere));
   }
-}
-
-export function localTime(node, iso = node.getAttribute("datetime")) {
-  if (!iso) return;
-  node.setAttribute("datetime", iso);
-  const moment = new Date(iso);
-  if (!Number.isNaN(moment.getTime())) setText(node, FORMAT.format(moment));
 }
 
 function fillList(node, items, whole) {
@@ -94,7 +76,7 @@ export function fill(root, state) {
   each("[data-each]", (node) => fillList(node, pick(state, node.dataset.each), state));
   each("[data-slot]", (node) => setText(node, pick(state, node.dataset.slot)));
   each("[data-attr]", (node) => fillAttributes(node, state));
-  each("[data-time]", (node) => localTime(node, pick(state, node.dataset.time)));
+  each("[data-time]", (node) => writeDate(node, pick(state, node.dataset.time)));
   each("[data-if]", (node) => { node.hidden = !isThere(pick(state, node.dataset.if)); });
   each("[data-unless]", (node) => { node.hidden = isThere(pick(state, node.dataset.unless)); });
 }

@@ -26,7 +26,7 @@ class TestInviting:
         done = invite(client, herald, "a@x.org, b@x.org;c@x.org\r\nd@x.org e@x.org", follow=True)
         assert "Invited: a@x.org, b@x.org, c@x.org, d@x.org, e@x.org." in text(done)
         assert len(mail.outbox) == 5
-        assert "Link works until" in text(done)
+        assert "Link expires in" in text(done)
 
     def test_an_error_stands_at_its_field_and_what_was_written_stays(self, client, at, herald):
         at("admin")

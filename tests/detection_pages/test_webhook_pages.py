@@ -202,7 +202,7 @@ def test_a_secret_is_replaced_after_asking(member_client, principal, webhook, sh
     webhook.refresh_from_db()
     assert webhook.secret != before
     assert webhook.secret in response.content.decode()
-    assert "The secret before this one is valid until" in response.content.decode()
+    assert "The secret before this one expires" in response.content.decode()
 
 
 def test_deleting_asks_and_says_what_is_lost(member_client, principal, webhook, shown):
