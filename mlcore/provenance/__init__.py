@@ -13,7 +13,7 @@ from PIL import Image
 
 from mlcore import containers
 from mlcore.contracts import Finding, Provenance, Says, Source
-from mlcore.provenance import bounds, summary
+from mlcore.provenance import bounds, contradictions, summary
 
 log = logging.getLogger(__name__)
 
@@ -44,6 +44,7 @@ def examine(data: bytes, image: Image.Image | None, *, trust_dir: Path | None) -
     found: list[Finding] = []
     for source, part in PARTS.items():
         found += _guarded(source, part, data, image, trust_dir)
+    found += contradictions.between(found)
     # Cut only once sorted: no flood of weak findings can push a strong one out.
     findings = summary.strongest_first(found)
     word, sentence = summary.summarise(findings)
@@ -84,7 +85,7 @@ def _metadata(data: bytes, image: Image.Image | None, trust_dir: Path | None) ->
 def _generators(data: bytes, image: Image.Image | None, trust_dir: Path | None) -> list[Finding]:
     from mlcore.provenance import generators
 
-    return generators.read(data)
+    return generators.read(data, pixels=image is not None)
 
 
 def _watermark(data: bytes, image: Image.Image | None, trust_dir: Path | None) -> list[Finding]:

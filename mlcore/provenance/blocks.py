@@ -11,13 +11,14 @@ of HEIF and AVIF the boxes are read by libheif and libavif, which the decoder us
 from __future__ import annotations
 
 import io
+import re
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 from mlcore import containers
-from mlcore.provenance.text import decoded
+from mlcore.provenance.text import decoded, reads_as_text
 
 MIB = 1 << 20
 MOST_BLOCKS = 10_000  # that are stepped over; a PNG of 25 MiB in pieces of 8 KiB has 3,200
@@ -26,6 +27,11 @@ MOST_EXIF = MOST_XMP = MOST_TEXT = MIB  # of one block; a ComfyUI workflow has s
 MOST_TEXT_ALL = 4 * MIB
 MOST_TRAILER = MIB
 PHOTOSHOP, EXIF_HEAD, XMP_HEAD = b"Photoshop 3.0\0", b"Exif\0\0", b"http://ns.adobe.com/xap/1.0/\0"
+XMP_MORE_HEAD = b"http://ns.adobe.com/xmp/extension/\0"
+XMP_MORE_NUMBERS = 32 + 4 + 4  # the packet's digest, its whole length, and where this part begins in it
+GIF_COMMENT = re.compile(rb"!\xfe(?=[^\0])", re.S)
+MOST_SUB_BLOCKS = 20_000  # of all comments of a GIF
+MOST_GIF_COMMENTS = 2000  # introducers that are looked at; a picture has one by chance each 64 KiB
 PNG_HEAD = b"\x89PNG\r\n\x1a\n"
 NO_FRAME = {0xC4, 0xC8, 0xCC}  # within C0–CF, but tables, not frames
 
@@ -139,6 +145,7 @@ def photoshop_iptc(body: bytes) -> bytes:
 
 
 def _jpeg(data: bytes, blocks: Blocks) -> None:
+    more: dict[int, tuple[int, int]] = {}
     for kind, start, end in segments(data):
         if 0xC0 <= kind <= 0xCF and kind not in NO_FRAME and blocks.size is None:
             height, width = (int.from_bytes(data[at : at + 2], "big") for at in (start + 1, start + 3))
@@ -147,6 +154,9 @@ def _jpeg(data: bytes, blocks: Blocks) -> None:
             blocks.add_exif(data, start, end)
         elif kind == 0xE1 and data.startswith(XMP_HEAD, start):
             blocks.add_xmp(data, start + len(XMP_HEAD), end)
+        elif kind == 0xE1 and data.startswith(XMP_MORE_HEAD, start):
+            body = start + len(XMP_MORE_HEAD) + XMP_MORE_NUMBERS
+            more.setdefault(int.from_bytes(data[body - 4 : body], "big"), (body, end))
         elif kind == 0xED and data.startswith(PHOTOSHOP, start) and not blocks.iptc:
             blocks.iptc = photoshop_iptc(data[start + len(PHOTOSHOP) : end])
         elif kind == 0xEB and data.startswith(b"AIGC{", start):
@@ -155,6 +165,9 @@ def _jpeg(data: bytes, blocks: Blocks) -> None:
             blocks.add_text("comment", data[start:end])
         elif kind == containers.END_OF_IMAGE:
             blocks.trailer = data[max(start, len(data) - MOST_TRAILER) :]
+    if more and sum(max(end - start, 0) for start, end in more.values()) <= MOST_XMP:
+        whole = b"".join(data[start:end] for _, (start, end) in sorted(more.items()))
+        blocks.add_xmp(whole, 0, len(whole))
 
 
 def _png(data: bytes, blocks: Blocks) -> None:
@@ -251,20 +264,37 @@ def _webp(data: bytes, blocks: Blocks) -> None:
 
 
 def _gif(data: bytes, blocks: Blocks) -> None:
-    """Comments are found by their introducer; a picture's data may hold the same two bytes, so
-    what comes out is taken as text that may be none."""
-    place = 0
-    for _ in range(20):
-        place = data.find(b"!\xfe", place)
-        if place < 0:
+    """Comments are found by their introducer, since walking a large animation's blocks takes longer.
+
+    A picture's data may hold the same two bytes: what follows must read as text.
+    """
+    place, left = 0, MOST_SUB_BLOCKS
+    for _ in range(MOST_GIF_COMMENTS):
+        match = GIF_COMMENT.search(data, place)
+        if match is None or len(blocks.texts) >= MOST_TEXTS or not blocks.text_left:
             break
-        length = data[place + 2] if place + 2 < len(data) else 0
-        blocks.add_text("comment", data[place + 3 : place + 3 + length])
-        place += 3
+        place = match.end()
+        if reads_as_text(decoded(data[place + 1 : place + 1 + min(data[place], 64)])):
+            parts, place = _sub_blocks(data, place, min(MOST_TEXT, blocks.text_left), left)
+            left -= len(parts)
+            blocks.add_text("comment", b"".join(parts))
     start = data.find(b"XMP DataXMP")
     if start >= 0:
         stop = data.find(b"<?xpacket end", start, start + MOST_XMP)
         blocks.add_xmp(data, start + 11, stop if stop > 0 else min(len(data), start + MOST_XMP))
+
+
+def _sub_blocks(data: bytes, place: int, most: int, count: int) -> tuple[list[bytes], int]:
+    """GIF's sub-blocks from their first length byte to the empty one (GIF89a, 15), and where they end.
+
+    Reading ends behind ``most`` bytes or ``count`` sub-blocks, which may have one byte each.
+    """
+    parts: list[bytes] = []
+    while len(parts) < count and place < len(data) and 0 < data[place] <= most:
+        parts.append(data[place + 1 : place + 1 + data[place]])
+        most -= data[place]
+        place += 1 + data[place]
+    return parts, place
 
 
 def _tiff(data: bytes, blocks: Blocks) -> None:
@@ -288,7 +318,8 @@ def _iso_info(data: bytes) -> dict[Any, Any]:
     from PIL import Image
     from pillow_heif import open_heif
 
-    if data[8:12] in (b"avif", b"avis"):
+    brands = data[8 : min(int.from_bytes(data[:4], "big"), 256)]
+    if b"avif" in brands or b"avis" in brands:
         with Image.open(io.BytesIO(data), formats=("AVIF",)) as image:
             return dict(image.info)
     return dict(open_heif(io.BytesIO(data)).info)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -22,10 +23,15 @@ BOTH = ("Camera and generator both named",
         "The file names a camera, and also says that it was generated.")  # fmt: skip
 
 
-def find(meta: Metadata, ai_and_camera: bool, now: datetime | None = None) -> list[Finding]:
-    """``ai_and_camera``: other findings name a camera and declare the picture generated."""
-    found = [_contradiction(*BOTH)] if ai_and_camera else []
-    return [*found, *_times(meta, now or datetime.now(UTC).replace(tzinfo=None)), *_size(meta)]
+def find(meta: Metadata, now: datetime | None = None) -> list[Finding]:
+    """Dates and sizes of one file's metadata that cannot all be true."""
+    return [*_times(meta, now or datetime.now(UTC).replace(tzinfo=None)), *_size(meta)]
+
+
+def between(findings: Iterable[Finding]) -> list[Finding]:
+    """A generator and a camera, both named by what is not signed, whichever parts of the file named them."""
+    unsigned = {finding.says for finding in findings if not finding.signed}
+    return [_contradiction(*BOTH)] if {Says.AI, Says.CAMERA} <= unsigned else []
 
 
 def stamp(text: str) -> datetime | None:

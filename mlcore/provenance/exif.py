@@ -13,17 +13,18 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from mlcore import containers
-from mlcore.provenance.text import decoded
+from mlcore.provenance.text import decoded, reads_as_text, user_comment
 
 MOST_TAGS = 2000  # of one directory; cameras write some 60
 MOST_VALUE = 1 << 20  # bytes of text; numbers have at most 16
+MOST_OTHERS, MOST_TRIED, SHORTEST_OTHER = 16, 100, 24  # of tags without a name here; bytes of one
 EXIF, GPS = 34665, 34853
 
 TEXTS = {
-    270: "description", 271: "make", 272: "model", 305: "software", 306: "modified", 315: "artist",
-    316: "host", 33432: "copyright", 36867: "taken", 36868: "digitised", 37510: "comment",
-    40091: "title", 40092: "xp_comment", 40094: "keywords", 42035: "lens_make", 42036: "lens",
-    42080: "composite",
+    269: "document", 270: "description", 271: "make", 272: "model", 305: "software", 306: "modified",
+    315: "artist", 316: "host", 33432: "copyright", 36867: "taken", 36868: "digitised", 37510: "comment",
+    40091: "title", 40092: "xp_comment", 40093: "xp_author", 40094: "keywords", 40095: "xp_subject",
+    42035: "lens_make", 42036: "lens", 42080: "composite",
 }  # fmt: skip
 NUMBERS = {
     274: "orientation", 33434: "exposure", 33437: "aperture", 34855: "iso", 37386: "focal_length",
@@ -31,14 +32,18 @@ NUMBERS = {
 }  # fmt: skip
 THUMBNAIL, THUMBNAIL_LENGTH = 513, 514
 XMP, IPTC, PHOTOSHOP_TAG, GPS_DATE = 700, 33723, 34377, 29
-WIDE = {40091, 40092, 40094}  # Windows writes these in UTF-16
 
 
 @dataclass
 class Exif:
-    """``texts`` and ``numbers`` by the names above; ``thumbnail`` is a whole JPEG file or b""."""
+    """``texts`` and ``numbers`` by the names above; ``thumbnail`` is a whole JPEG file or b"".
+
+    ``others`` are (tag, text) of tags without a name here, maker notes among them, and of a second
+    value of one that has.
+    """
 
     texts: dict[str, str] = field(default_factory=dict)
+    others: list[tuple[int, str]] = field(default_factory=list)
     numbers: dict[str, float] = field(default_factory=dict)
     thumbnail: bytes = b""
     xmp: bytes = b""
@@ -61,6 +66,7 @@ class _Reader:
     def __init__(self, data: bytes, order: str, found: Exif) -> None:
         self.data, self.order, self.found = data, order, found
         self.seen: set[int] = set()
+        self.tried = 0
 
     def read(self) -> None:
         first = self._number(4, 4)
@@ -74,7 +80,8 @@ class _Reader:
         children: list[tuple[int, int]] = []
         for tag, kind, count, at in self._tags(place):
             name = TEXTS.get(tag) or NUMBERS.get(tag, "")
-            if tag in TEXTS and kind in containers.PLAIN_BYTES and name not in self.found.texts:
+            plain = kind in containers.PLAIN_BYTES
+            if tag in TEXTS and plain and name not in self.found.texts:
                 self.found.texts[name] = self._text(tag, kind, count, at)
             elif tag in NUMBERS and name not in self.found.numbers:
                 self.found.numbers[name] = self._value(kind, at)
@@ -82,7 +89,20 @@ class _Reader:
                 children.append((tag, self._number(at, 4)))
             elif tag in (XMP, IPTC, PHOTOSHOP_TAG):
                 self._block(tag, self.data[at : at + min(self._size(kind, count), MOST_VALUE)])
+            elif plain and tag not in NUMBERS and self._size(kind, count) >= SHORTEST_OTHER:
+                self._other(tag, kind, count, at)
         return children, self._number(place + 2 + 12 * self._number(place, 2), 4)
+
+    def _other(self, tag: int, kind: int, count: int, at: int) -> None:
+        """Kept where its first bytes are a text's: most maker notes and previews are none."""
+        room = MOST_VALUE - sum(len(text) for _, text in self.found.others)
+        self.tried += 1
+        full = len(self.found.others) >= MOST_OTHERS or self.tried > MOST_TRIED
+        if full or self._size(kind, count) > room:
+            return
+        head = user_comment(self.data[at : at + min(self._size(kind, count), 72)], self.order == ">")
+        if reads_as_text(head):
+            self.found.others.append((tag, self._text(tag, kind, count, at)))
 
     def _block(self, tag: int, body: bytes) -> None:
         from mlcore.provenance.blocks import photoshop_iptc
@@ -125,22 +145,10 @@ class _Reader:
                 yield tag, kind, count, where
 
     def _text(self, tag: int, kind: int, count: int, at: int) -> str:
+        """What has no name here may have a head as a comment has."""
         raw = self.data[at : at + min(self._size(kind, count), MOST_VALUE)]
-        if tag in WIDE:
-            return raw.decode("utf-16-le", "replace").strip("\0 ")
-        if TEXTS.get(tag) == "comment":
-            return self._comment(raw)
-        return decoded(raw).strip("\0 ")
-
-    def _comment(self, raw: bytes) -> str:
-        """UserComment: eight bytes name its character code, which not all writers mean."""
-        head, body = raw[:8], raw[8:]
-        if head == b"UNICODE\0":
-            zeros = body[:200:2].count(0), body[1:200:2].count(0)
-            return body.decode("utf-16-be" if zeros[0] > zeros[1] else "utf-16-le", "replace").strip("\0 ")
-        if head in (b"ASCII\0\0\0", bytes(8), b"JIS\0\0\0\0\0"):
-            return decoded(body).strip("\0 ")
-        return decoded(raw).strip("\0 ")
+        read_as = user_comment if TEXTS.get(tag, "comment") == "comment" else decoded
+        return read_as(raw, self.order == ">").strip("\0 ")
 
     def _value(self, kind: int, at: int) -> float:
         """The first number; rationals are divided."""

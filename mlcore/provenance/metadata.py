@@ -12,12 +12,13 @@ from dataclasses import dataclass
 
 from mlcore.contracts import Finding, Says, Source
 from mlcore.provenance import blocks as containing
-from mlcore.provenance import contradictions, exif, iptc, labels, vocabulary, xmp
+from mlcore.provenance import contradictions, exif, iptc, labels, statements, vocabulary, xmp
 from mlcore.provenance.text import SENTENCE, clean, facts
 
 EXTENSION = "http://iptc.org/std/Iptc4xmpExt/"
 PROMPTS = ("AIPromptInformation", "AIPromptWriterName", "AISystemUsed", "AISystemVersionUsed")
 MOST_FINDINGS = 24
+LONGEST_DEVICE = 80  # characters
 
 
 @dataclass
@@ -66,9 +67,7 @@ def findings(meta: Metadata) -> list[Finding]:
         *_source_types(meta), *labels.midjourney(meta), *labels.grok(meta), *labels.tc260(meta),
         *labels.samsung(meta), *labels.bytedance(meta), *named, *_ai_properties(meta),
     ]  # fmt: skip
-    camera = [] if named else _camera(meta)
-    ai = any(finding.says is Says.AI for finding in found)
-    found += [*camera, *_edited(meta), *contradictions.find(meta, ai and bool(camera)), *_notes(meta)]
+    found += [*_camera(meta), *_edited(meta), *contradictions.find(meta), *_notes(meta)]
     return found[:MOST_FINDINGS]
 
 
@@ -88,24 +87,53 @@ def _source_types(meta: Metadata) -> list[Finding]:
 
 
 def _generator(meta: Metadata) -> list[Finding]:
-    """A generator's name where programs and cameras write theirs."""
-    for field, text in _program_names(meta):
-        if vocabulary.EDITED_WITH_AI.search(text):
-            detail = f"The file's {field} field says “{clean(text)}”: a part of it was changed by AI."
-            return [_finding(Says.EDITED, "Edited with AI", detail, field=field, text=text)]
-        if name := vocabulary.generator(text):
-            detail = f"The file's {field} field says “{clean(text)}”. Anyone can write or remove this."
-            return [_finding(Says.AI, f"Names {name}", detail, field=field, text=text, tool=name)]
+    """A generator's name where programs and devices write theirs; elsewhere a whole statement only."""
+    for fields, generator, edited in (
+        (_programs(meta) + _devices(meta), statements.program, statements.edited_with_ai),
+        (_people(meta), statements.credit, statements.credit_of_edit),
+        (_captions(meta), statements.caption, statements.credit_of_edit),
+    ):
+        for field, text in fields:
+            if edited(text):
+                detail = f"The file's {field} field says “{clean(text)}”: a part of it was changed by AI."
+                return [_finding(Says.EDITED, "Edited with AI", detail, field=field, text=text)]
+            if name := generator(text):
+                detail = f"The file's {field} field says “{clean(text)}”. Anyone can write or remove this."
+                title = "Says that it was made with AI" if name == statements.NO_NAME else f"Names {name}"
+                return [_finding(Says.AI, title, detail, field=field, text=text, tool=name)]
     return []
 
 
-def _program_names(meta: Metadata) -> list[tuple[str, str]]:
-    tags = meta.exif.texts
-    listed = [(name, tags.get(name, "")) for name in ("software", "make", "model", "artist", "host")]
-    listed += [(f"IPTC {name}", meta.iptc.get(name, "")) for name in ("software", "credit", "source", "by")]
-    for name in ("CreatorTool", "Credit", "Software", "softwareAgent", "creatorTool"):
+def _programs(meta: Metadata) -> list[tuple[str, str]]:
+    listed = [
+        ("software", meta.exif.texts.get("software", "")),
+        ("IPTC software", meta.iptc.get("software", "")),
+    ]
+    for name in ("CreatorTool", "Software", "softwareAgent", "creatorTool"):
         listed += [(f"XMP {name}", text) for text in meta.xmp_all(name)[:10]]
-    listed += [(f"text “{key}”", meta.text(key)) for key in ("Software", "Source", "Author")]
+    return [(name, text) for name, text in [*listed, ("text “Software”", meta.text("Software"))] if text]
+
+
+def _devices(meta: Metadata) -> list[tuple[str, str]]:
+    tags = meta.exif.texts
+    return [(name, tags[name]) for name in ("make", "model", "host") if tags.get(name)]
+
+
+def _people(meta: Metadata) -> list[tuple[str, str]]:
+    """Whose picture it is: people and companies, some of them called like a generator."""
+    listed = [(name, meta.exif.texts.get(name, "")) for name in ("artist", "copyright", "xp_author")]
+    listed += [(f"IPTC {name}", meta.iptc.get(name, "")) for name in ("credit", "source", "by", "copyright")]
+    for name in ("Credit", "Source", "creator", "rights"):
+        listed += [(f"XMP {name}", text) for text in meta.xmp_all(name)[:10]]
+    listed += [(f"text “{key}”", meta.text(key)) for key in ("Source", "Author", "Copyright")]
+    return [(name, text) for name, text in listed if text]
+
+
+def _captions(meta: Metadata) -> list[tuple[str, str]]:
+    listed = [(name, meta.exif.texts.get(name, "")) for name in ("description", "comment", "xp_comment")]
+    listed += [(f"IPTC {name}", meta.iptc.get(name, "")) for name in ("caption", "instructions")]
+    listed += [("XMP description", text) for text in meta.xmp_all("description")[:10]]
+    listed += [(f"text “{key}”", meta.text(key)) for key in ("Description", "Comment", "Disclaimer")]
     return [(name, text) for name, text in listed if text]
 
 
@@ -122,7 +150,7 @@ def _ai_properties(meta: Metadata) -> list[Finding]:
 def _camera(meta: Metadata) -> list[Finding]:
     tags, numbers = meta.exif.texts, meta.exif.numbers
     make, model = clean(tags.get("make", "")), clean(tags.get("model", ""))
-    if not make or not model:
+    if not make or not model or any(map(_is_no_device, (tags["make"], tags["model"]))):
         return []
     name = model if model.lower().startswith(make.lower().split(" ")[0]) else f"{make} {model}"
     settings = [key for key in ("exposure", "aperture", "iso", "focal_length") if key in numbers]
@@ -137,8 +165,13 @@ def _camera(meta: Metadata) -> list[Finding]:
     ]  # fmt: skip
 
 
+def _is_no_device(text: str) -> bool:
+    """Generators write their names into Make and Model, and ComfyUI its whole graph."""
+    return len(text) > LONGEST_DEVICE or "{" in text or bool(statements.program(text))
+
+
 def _edited(meta: Metadata) -> list[Finding]:
-    for field, text in _program_names(meta):
+    for field, text in _programs(meta):
         if vocabulary.EDITORS.search(text[:500]):
             name = clean(text, 60)
             detail = f"The file was saved by {name}, a picture editor. This alone says nothing about AI."

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import json
+import struct
 
+import numpy as np
 from PIL import Image, PngImagePlugin
 
 from tests import hostile
@@ -60,9 +63,12 @@ def xmp_file(form: str, packet: bytes) -> bytes:
 
 
 def iptc_jpeg(**sets: str) -> bytes:
-    numbers = {"credit": 110, "instructions": 40, "software": 65}
+    numbers = {
+        "instructions": 40, "software": 65, "by": 80, "headline": 105, "credit": 110, "source": 115,
+        "copyright": 116, "caption": 120,
+    }  # fmt: skip
     raw = b"".join(
-        b"\x1c\x02" + bytes([numbers[key]]) + len(text).to_bytes(2, "big") + text.encode()
+        b"\x1c\x02" + bytes([numbers[key]]) + len(text.encode()).to_bytes(2, "big") + text.encode()
         for key, text in sets.items()
     )
     body = b"Photoshop 3.0\x008BIM\x04\x04\0\0" + len(raw).to_bytes(4, "big") + raw
@@ -98,3 +104,30 @@ COMFY_PROMPT = json.dumps({
 COMFY_WORKFLOW = json.dumps(
     {"nodes": [{"id": 1, "type": "KSampler", "pos": [0, 0], "inputs": []}], "links": []}
 )
+
+
+def tiff_tags(tags: dict[int, tuple[int, bytes]], sub: bool = False) -> bytes:
+    """A big-endian TIFF header whose directory, or EXIF directory, has tags: number to (type, bytes)."""
+    start = 8 + (18 if sub else 0)
+    place, entries, values = start + 2 + 12 * len(tags) + 4, b"", b""
+    for tag, (kind, raw) in sorted(tags.items()):
+        entries += struct.pack(">HHII", tag, kind, len(raw), place + len(values))
+        values += raw + bytes(len(raw) % 2)
+    body = struct.pack(">H", len(tags)) + entries + bytes(4) + values
+    first = struct.pack(">HHHIII", 1, 0x8769, 4, 1, start, 0) if sub else b""
+    return b"MM\0*\0\0\0\x08" + first + body
+
+
+def stealth(text: str, signature: str = "stealth_pngcomp", size: tuple[int, int] = (64, 48)) -> Image.Image:
+    """A picture with a text in the lowest bits of alpha, or of the colours, column by column."""
+    raw = text.encode()
+    body = gzip.compress(raw) if signature.endswith("comp") else raw
+    message = signature.encode() + (8 * len(body)).to_bytes(4, "big") + body
+    colours = "rgb" in signature
+    pixels = np.array(hostile.gradient(*size).convert("RGB" if colours else "RGBA"))
+    plane = pixels if colours else pixels[:, :, 3:]
+    flat = plane.transpose(1, 0, 2).reshape(-1).copy()
+    bits = np.unpackbits(np.frombuffer(message, np.uint8))
+    flat[: len(bits)] = (flat[: len(bits)] & 0xFE) | bits
+    plane[:] = flat.reshape(size[0], size[1], -1).transpose(1, 0, 2)
+    return Image.fromarray(pixels)

@@ -49,6 +49,13 @@ def webp_with(*parts: tuple[bytes, bytes], claimed: int | None = None) -> bytes:
     return b"RIFF" + struct.pack("<I", len(body) + 4) + b"WEBP" + body
 
 
+def gif_with(comment: bytes) -> bytes:
+    """The comment stands behind the picture, in sub-blocks of 100 bytes."""
+    blocks = [comment[at : at + 100] for at in range(0, len(comment), 100)]
+    body = b"".join(bytes([len(block)]) + block for block in blocks)
+    return hostile.saved(hostile.gradient(), "GIF")[:-1] + b"!\xfe" + body + b"\0;"
+
+
 def text_chunk(key: str, text: bytes) -> bytes:
     return chunk(b"tEXt", key.encode() + b"\0" + text)
 
