@@ -11,14 +11,16 @@ import os
 import stat
 import tempfile
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import dj_database_url
+from django.core.exceptions import ImproperlyConfigured
 from django.core.management.utils import get_random_secret_key
 
 from cifake_site import openapi_settings
 
 BASE_DIR = Path(__file__).resolve().parent.parent
+N = TypeVar("N", int, float)
 # Rows, images, mail and keys are nobody else's to read, whatever folder they are put into. Every process of
 # the product reads these settings before it makes a file, and those that it starts inherit this.
 os.umask(0o077)
@@ -26,6 +28,23 @@ os.umask(0o077)
 
 def env_bool(name: str, default: bool) -> bool:
     return os.environ.get(name, str(default)).strip().lower() in {"1", "true", "yes", "on"}
+
+
+def env_number(name: str, default: N) -> N:
+    """Whole where the default is."""
+    return number(name, os.environ.get(name, str(default)), type(default))
+
+
+def number(name: str, text: str, kind: type[N]) -> N:
+    """Raises ImproperlyConfigured, with a sentence, for what is none, is below 0 or has no end."""
+    try:
+        found = kind(text)
+    except ValueError:
+        found = kind(-1)
+    if not 0 <= found < 2**63:
+        what = "a whole number" if kind is int else "a number"
+        raise ImproperlyConfigured(f"{name} has to be {what} from 0 on. It is “{text[:40]}”.")
+    return found
 
 
 def env_list(name: str, default: str = "") -> list[str]:
@@ -201,7 +220,7 @@ ACCOUNT_RATE_LIMITS = {
     "reset_password": "20/m/ip,5/m/key",
 }
 # Behind a proxy the client's address is the last one that the proxy itself wrote down.
-ALLAUTH_TRUSTED_PROXY_COUNT = int(os.environ.get("TRUSTED_PROXIES", env_bool("HTTPS", False)))
+ALLAUTH_TRUSTED_PROXY_COUNT = env_number("TRUSTED_PROXIES", int(env_bool("HTTPS", False)))
 MFA_TOTP_ISSUER = "CIFAKE"
 MFA_TOTP_TOLERANCE = 1  # one step, for phones whose clock is off (RFC 6238, 5.2)
 MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
@@ -231,7 +250,7 @@ if OIDC_ISSUER:
 
 # Mail is written to files unless a server is named, so nothing gets lost in a log.
 EMAIL_HOST = os.environ.get("EMAIL_HOST", "")
-EMAIL_PORT = int(os.environ.get("EMAIL_PORT", "587"))
+EMAIL_PORT = env_number("EMAIL_PORT", 587)
 EMAIL_HOST_USER = os.environ.get("EMAIL_HOST_USER", "")
 EMAIL_HOST_PASSWORD = os.environ.get("EMAIL_HOST_PASSWORD", "")
 EMAIL_TIMEOUT = 10  # seconds: a mail server that hangs holds the request that writes to it
@@ -250,7 +269,7 @@ HTTPS = env_bool("HTTPS", False)  # set it once a proxy with a certificate stand
 SECURE_SSL_REDIRECT = SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS
 SECURE_REDIRECT_EXEMPT = [r"^health/$"]  # asked from inside, where there is no certificate
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if HTTPS else None
-SECURE_HSTS_SECONDS = int(os.environ.get("HSTS_SECONDS", "31536000")) if HTTPS else 0
+SECURE_HSTS_SECONDS = env_number("HSTS_SECONDS", 31536000) if HTTPS else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = HTTPS
 SECURE_REFERRER_POLICY = "same-origin"
 SESSION_COOKIE_HTTPONLY = True
@@ -269,25 +288,25 @@ CONTENT_SECURITY_POLICY = {
 
 # --- Connections (cifake_site.connections; docs/deploy.md) -----------------------------
 
-MAX_CONNECTIONS = int(os.environ.get("MAX_CONNECTIONS", "1000"))  # of each server process
-MAX_CONNECTIONS_PER_ADDRESS = int(os.environ.get("MAX_CONNECTIONS_PER_ADDRESS", "300"))
-MAX_HEADER_BYTES = int(os.environ.get("MAX_HEADER_BYTES", str(32 * 1024)))  # of a request, with its address
-HEADER_SECONDS = float(os.environ.get("HEADER_SECONDS", "15"))  # for all headers of a request
-BODY_SECONDS = float(os.environ.get("BODY_SECONDS", "20"))  # between two pieces of a request's body
-BODY_BYTES_PER_SECOND = int(os.environ.get("BODY_BYTES_PER_SECOND", "4096"))  # at least, on average
-WRITE_SECONDS = float(os.environ.get("WRITE_SECONDS", "30"))  # that an answer may wait to be taken in
+MAX_CONNECTIONS = env_number("MAX_CONNECTIONS", 1000)  # of each server process
+MAX_CONNECTIONS_PER_ADDRESS = env_number("MAX_CONNECTIONS_PER_ADDRESS", 300)
+MAX_HEADER_BYTES = env_number("MAX_HEADER_BYTES", 32 * 1024)  # of a request, with its address
+HEADER_SECONDS = env_number("HEADER_SECONDS", 15.0)  # for all headers of a request
+BODY_SECONDS = env_number("BODY_SECONDS", 20.0)  # between two pieces of a request's body
+BODY_BYTES_PER_SECOND = env_number("BODY_BYTES_PER_SECOND", 4096)  # at least, on average
+WRITE_SECONDS = env_number("WRITE_SECONDS", 30.0)  # that an answer may wait to be taken in
 
 # --- Intake and inference -------------------------------------------------------------
 
-MAX_UPLOAD_BYTES = int(os.environ.get("MAX_UPLOAD_BYTES", str(25 * 1024 * 1024)))
-MAX_UPLOAD_FILES = int(os.environ.get("MAX_UPLOAD_FILES", "50"))
-MAX_UPLOAD_REQUEST_BYTES = int(os.environ.get("MAX_UPLOAD_REQUEST_BYTES", str(256 * 1024 * 1024)))
+MAX_UPLOAD_BYTES = env_number("MAX_UPLOAD_BYTES", 25 * 1024 * 1024)
+MAX_UPLOAD_FILES = env_number("MAX_UPLOAD_FILES", 50)
+MAX_UPLOAD_REQUEST_BYTES = env_number("MAX_UPLOAD_REQUEST_BYTES", 256 * 1024 * 1024)
 MAX_FORM_BYTES = 4 * 1024 * 1024  # of every other request, and of strangers': see cifake_site.bodies
 DATA_UPLOAD_MAX_MEMORY_SIZE = 2 * 1024 * 1024  # form fields; files have their own limit
 DATA_UPLOAD_MAX_NUMBER_FILES = MAX_UPLOAD_FILES
-MAX_BATCH_BYTES = int(os.environ.get("MAX_BATCH_BYTES", str(2 * 1024**3)))  # of a zip
-MAX_BATCH_ENTRIES = int(os.environ.get("MAX_BATCH_ENTRIES", "10000"))  # images in a zip, or addresses
-BATCH_THREADS = int(os.environ.get("BATCH_THREADS", "2"))  # that feed batches in, of each consumer
+MAX_BATCH_BYTES = env_number("MAX_BATCH_BYTES", 2 * 1024**3)  # of a zip
+MAX_BATCH_ENTRIES = env_number("MAX_BATCH_ENTRIES", 10000)  # images in a zip, or addresses
+BATCH_THREADS = env_number("BATCH_THREADS", 2)  # that feed batches in, of each consumer
 # Bodies and uploads above this are written to the folder as they come in, for a thousand may come at once.
 # /tmp may be memory, and the folder is on the media's disk.
 FILE_UPLOAD_MAX_MEMORY_SIZE = 32 * 1024
@@ -298,9 +317,9 @@ DETECTION_MODEL = os.environ.get("DETECTION_MODEL", "efficientnet")
 C2PA_TRUST_DIR = Path(os.environ.get("C2PA_TRUST_DIR", DATA_DIR / "c2pa"))
 os.environ.setdefault("YOLO_CONFIG_DIR", str(DATA_DIR / "ultralytics"))  # for mlcore.objects
 STAGES_MODULE = os.environ.get("STAGES_MODULE", "detection.stages")
-LEASE_SECONDS = float(os.environ.get("LEASE_SECONDS", "60"))
-STAGE_TIMEOUT_SECONDS = float(os.environ.get("STAGE_TIMEOUT_SECONDS", "120"))
-RETRY_SECONDS = float(os.environ.get("RETRY_SECONDS", "1"))  # doubles with each attempt
+LEASE_SECONDS = env_number("LEASE_SECONDS", 60.0)
+STAGE_TIMEOUT_SECONDS = env_number("STAGE_TIMEOUT_SECONDS", 120.0)
+RETRY_SECONDS = env_number("RETRY_SECONDS", 1.0)  # doubles with each attempt
 
 # --- What is asked of other servers: images by address, webhooks (detection.remote) ---
 
@@ -308,10 +327,12 @@ RETRY_SECONDS = float(os.environ.get("RETRY_SECONDS", "1"))  # doubles with each
 # its own host too. For sites within a network whose members are all trusted. Metadata services of clouds
 # stay out of reach.
 REMOTE_ALLOW_PRIVATE = env_bool("REMOTE_ALLOW_PRIVATE", False)
-REMOTE_PORTS = frozenset(int(port) for port in env_list("REMOTE_PORTS"))  # beside 80 and 443
-REMOTE_SECONDS = float(os.environ.get("REMOTE_SECONDS", "30"))  # for one image, redirects included
+REMOTE_PORTS = frozenset(
+    number("REMOTE_PORTS", port, int) for port in env_list("REMOTE_PORTS")
+)  # beside 80 and 443
+REMOTE_SECONDS = env_number("REMOTE_SECONDS", 30.0)  # for one image, redirects included
 
-WEBHOOK_RETRY_FACTOR = float(os.environ.get("WEBHOOK_RETRY_FACTOR", "1"))  # of detection.deliveries.PAUSES
+WEBHOOK_RETRY_FACTOR = env_number("WEBHOOK_RETRY_FACTOR", 1.0)  # of detection.deliveries.PAUSES
 # As in https://cifake.example.org: for links in what is sent from the background, webhooks and their mail.
 SITE_URL = os.environ.get("SITE_URL", "").rstrip("/")
 

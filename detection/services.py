@@ -66,13 +66,13 @@ def submit(
         facts=intake.facts,
         sha256=intake.sha256,
         error_rate=principal.organisation.error_rate,
-        same_file_as=None if said.rerun_of else _earlier(principal, intake.sha256),
         **{each.name: getattr(said, each.name) for each in fields(said)},
     )
     with NewFiles() as files:
         _store_files(detection, intake, files)
         with transaction.atomic():
             usage.count_images(principal)
+            detection.same_file_as = None if said.rerun_of else _earlier(detection)
             _insert(detection)
             also(detection)
             files.keep(own_files(detection))
@@ -193,9 +193,9 @@ def settle(ids: Iterable[UUID]) -> datetime | None:
     return now if open_ones.filter(~Exists(unfinished)).update(completed_at=now) else None
 
 
-def _earlier(principal: Principal, sha256: str) -> Detection | None:
-    """The newest detection of the same bytes that the principal's organisation has."""
-    same = Detection.objects.filter(organisation=principal.organisation, sha256=sha256)
+def _earlier(detection: Detection) -> Detection | None:
+    """The newest one of the same bytes that the organisation has."""
+    same = Detection.objects.filter(organisation=detection.organisation, sha256=detection.sha256)
     return same.order_by("-created_at").only("pk").first()
 
 

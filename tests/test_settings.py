@@ -9,7 +9,9 @@ import sys
 from pathlib import Path
 
 import pytest
+from django.core.exceptions import ImproperlyConfigured
 
+from cifake_site.settings import env_number, number
 from tests.servers import ROOT
 
 
@@ -35,3 +37,18 @@ def load_settings(folder: Path) -> None:
     environment = {**os.environ, "DATA_DIR": str(folder)}
     program = [sys.executable, "-c", "import cifake_site.settings"]
     subprocess.run(program, cwd=ROOT, env=environment, check=True)
+
+
+@pytest.mark.parametrize("name", ["MAX_UPLOAD_BYTES", "LEASE_SECONDS", "REMOTE_PORTS", "TRUSTED_PROXIES"])
+@pytest.mark.parametrize("value", ["9" * 5000, "-1", "nan", "inf", "1e999", "ten", " "])
+def test_a_number_that_is_none_ends_in_a_sentence(name, value):
+    kind = float if name == "LEASE_SECONDS" else int
+    with pytest.raises(ImproperlyConfigured, match=f"{name} has to be a .*number from 0 on"):
+        number(name, value, kind)
+
+
+def test_a_number_of_the_environment_is_taken(monkeypatch):
+    monkeypatch.setenv("MAX_UPLOAD_FILES", "12")
+    monkeypatch.setenv("LEASE_SECONDS", "2.5")
+    assert (env_number("MAX_UPLOAD_FILES", 50), env_number("LEASE_SECONDS", 60.0)) == (12, 2.5)
+    assert env_number("SOMETHING_ELSE", 7) == 7

@@ -21,6 +21,11 @@ function tell(sentence) {
   problem.hidden = false;
 }
 
+// A passkey belongs to a domain, and an IP address is none (WebAuthn, 5.1.2).
+function byName() {
+  return location.href.replace(/\/\/(127\.[\d.]+|\[::1\])/, "//localhost");
+}
+
 function able() {
   return Boolean(window.isSecureContext && window.PublicKeyCredential && navigator.credentials);
 }
@@ -44,6 +49,7 @@ document.addEventListener("allauth.error", (event) => {
 });
 
 if (form && start) {
-  if (able()) tie();
+  if (able() && byName() !== location.href) tell(`Passkeys do not work at an IP address. Open ${byName()} instead.`);
+  else if (able()) tie();
   else if (form.dataset.passkey !== "loginForm") tell("This browser cannot use passkeys here: they need HTTPS and a browser of today.");
 }

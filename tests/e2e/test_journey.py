@@ -110,7 +110,10 @@ def test_a_form_that_comes_back_stands_at_what_is_wrong(chrome, address):
 
 def test_with_the_keyboard_alone(visit):
     page, _ = visit("keys@example.org")
-    give(page, [IMAGES[0]])
+    page.locator(".upload__input").focus()
+    with page.expect_file_chooser() as chooser:
+        page.keyboard.press("Enter")
+    chooser.value.set_files(IMAGES[0])
     wait_done(page, 1)
     tab_to(page, IMAGES[0].name)
     page.keyboard.press("Enter")
@@ -118,13 +121,20 @@ def test_with_the_keyboard_alone(visit):
     tab_to(page, "Delete this result…")
     page.keyboard.press("Enter")
     expect(page.get_by_role("dialog")).to_be_visible()
-    page.keyboard.press("Escape")
+    page.keyboard.press("Enter")  # once too often: that is “Cancel”
     expect(page.get_by_role("dialog")).to_be_hidden()
     expect(page.get_by_role("link", name="Delete this result…")).to_be_focused()
+    page.keyboard.press("Enter")
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("dialog")).to_be_hidden()
     page.keyboard.press("Enter")
     tab_to(page, "Move to the trash")
     page.keyboard.press("Enter")
     expect(page.get_by_text(f"{IMAGES[0].name} is in the trash")).to_be_visible()
+    tab_to(page, "Undo")
+    page.keyboard.press("Enter")
+    expect(page.get_by_text("Restored. It is as it was.")).to_be_visible()
+    expect(page.locator("h1")).to_have_text(VERDICTS)
 
 
 def tab_to(page: Page, words: str) -> None:

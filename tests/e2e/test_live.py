@@ -201,3 +201,23 @@ def test_without_javascript(visit, chrome):
     expect(plain.locator("h1")).to_have_text(VERDICTS)
     expect(plain.locator(".viewer__heat")).to_be_visible()
     context.close()
+
+
+def test_what_is_deleted_and_restored_goes_and_comes_back_on_other_pages(visit):
+    page, witness = visit("trash@example.org")
+    give(page, [IMAGES[0], IMAGES[1]])
+    wait_done(page, 2)
+    other = page.context.new_page()
+    other.goto(result(page, IMAGES[0].name).locator("a").first.evaluate("(link) => link.href") + "delete/")
+    for _ in range(2):
+        other.get_by_role("button", name="Move to the trash").click()
+        expect(result(page, IMAGES[0].name)).to_have_count(0)
+        other.get_by_role("button", name="Undo").click()
+        expect(result(page, IMAGES[0].name)).to_be_visible()
+        other.goto(other.url + "delete/")
+    other.get_by_role("button", name="Move to the trash").click()
+    other.get_by_role("link", name="trash", exact=True).click()
+    other.get_by_role("button", name=f"Restore {IMAGES[0].name}").click()
+    expect(result(page, IMAGES[0].name)).to_be_visible()
+    expect(page.locator(".result")).to_have_count(2)
+    assert witness.complaints() == []
