@@ -77,8 +77,9 @@ def endless(count: int = 100) -> list[bytes]:
     return [CHUNK] * count
 
 
-async def test_a_length_above_the_limit_is_refused_at_once():
-    answer = await post(LOGIN, endless(), content_length=str(300 * 1024 * 1024), **JSON)
+@pytest.mark.parametrize("length", [str(300 * 1024 * 1024), "9" * 20, "9" * 5000])
+async def test_a_length_above_the_limit_is_refused_at_once(length):
+    answer = await post(LOGIN, endless(), content_length=length, **JSON)
     assert (answer.status, answer.taken) == (413, 0)
     assert answer.detail.startswith("At most 1 MB can be sent by somebody who is signed out.")
 
