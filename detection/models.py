@@ -43,8 +43,11 @@ class Detection(models.Model):
     source_url = models.TextField(blank=True)  # where it was fetched from
     # A record is not written over: the same file examined again is a record of its own.
     rerun_of = models.ForeignKey("self", models.SET_NULL, null=True, related_name="reruns")
-    # The newest one of the same bytes, when this one came in.
-    same_file_as = models.ForeignKey("self", models.SET_NULL, null=True, related_name="+")
+    # The newest one of the same bytes, when this one came in. Without a constraint: it may be removed at
+    # that moment, and neither shall wait for the other. See detection.trash, which takes dead links away.
+    same_file_as = models.ForeignKey(
+        "self", models.DO_NOTHING, null=True, related_name="+", db_constraint=False
+    )
     model_asked = models.CharField(max_length=60, blank=True)  # by name; else the one that is active
     name = models.CharField(max_length=255)
     original = models.FileField(upload_to=random_path)

@@ -16,7 +16,7 @@ from uuid import UUID
 
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
-from django.db.models import F, QuerySet
+from django.db.models import F, Q, QuerySet
 from django.shortcuts import get_object_or_404
 from django.utils import timezone
 
@@ -107,14 +107,8 @@ def _removed(rows: QuerySet[Detection], principal: Principal | None) -> Iterator
 
 def _remove(rows: QuerySet[Detection], ids: list[UUID], principal: Principal | None) -> int:
     with transaction.atomic():
-        # Stages' rows come first, as where one ends: it writes its artefact before, or finds them gone.
-        list(StageRun.objects.select_for_update().filter(detection__in=ids).order_by("pk").values_list("pk"))
-        ours = list(
-            rows.filter(pk__in=ids)
-            .select_related("organisation")
-            .select_for_update(of=("self",))
-            .order_by("pk")
-        )
+        _lock(ids)
+        ours = list(rows.filter(pk__in=ids).select_related("organisation"))
         pks = [each.pk for each in ours]  # without those that were restored meanwhile
         files = [file for each in ours for file in own_files(each)]
         files += [each.file for each in Artefact.objects.filter(detection__in=pks)]
@@ -122,7 +116,25 @@ def _remove(rows: QuerySet[Detection], ids: list[UUID], principal: Principal | N
             _tell("detection.removed", each, principal)
         Detection.everything.filter(pk__in=pks).delete()
         transaction.on_commit(partial(stored.remove, files), robust=True)
+        transaction.on_commit(partial(_unlink, pks), robust=True)
     return len(ours)
+
+
+def _lock(ids: list[UUID]) -> None:
+    """Stages before detections, and each in the order of their numbers, as where stages end: so nobody
+    waits for who waits for them. A stage that ends writes its artefact before, or finds its row gone.
+
+    Of detections also those that will forget whose file they examined again.
+    """
+    list(StageRun.objects.select_for_update().filter(detection__in=ids).order_by("pk").values_list("pk"))
+    touched = Detection.everything.filter(Q(pk__in=ids) | Q(rerun_of__in=ids))
+    list(touched.select_for_update(of=("self",)).order_by("pk").values_list("pk"))
+
+
+def _unlink(removed: list[UUID]) -> None:
+    """One row after the other, and holding nothing else: nobody is waited for in a circle."""
+    for pk in Detection.everything.filter(same_file_as__in=removed).values_list("pk", flat=True):
+        Detection.everything.filter(pk=pk, same_file_as__in=removed).update(same_file_as=None)
 
 
 def _locked(principal: Principal, rows: QuerySet[Detection], pk: UUID) -> Detection:

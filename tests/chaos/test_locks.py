@@ -107,6 +107,9 @@ def empty():
 def again():
     services.retry(principal=who, pk=one(Detection.objects))
 
+def rerun():
+    services.rerun(principal=who, pk=one(Detection.objects))
+
 def repeat(act, *given):
     for _ in range(ROUNDS):
         try:
@@ -118,7 +121,7 @@ def repeat(act, *given):
     connection.close()
 
 acts = [(send,), (send,), (examine, "fast"), (examine, "fast"), (examine, "slow"), (delete,), (delete,)]
-acts += [(restore,), (restore,), (trash.remove_old,), (trash.remove_old,), (empty,), (again,)]
+acts += [(restore,), (restore,), (trash.remove_old,), (trash.remove_old,), (empty,), (again,), (rerun,)]
 threads = [threading.Thread(target=repeat, args=act) for act in acts]
 for thread in threads: thread.start()
 for thread in threads: thread.join()

@@ -330,6 +330,17 @@ class TestRemoval:
         assert trash.remove_old() == 2
         assert Detection.objects.count() == Detection.everything.count() == 1
 
+    def test_what_was_checked_again_links_to_it_no_more(
+        self, submit, principal, django_capture_on_commit_callbacks
+    ):
+        first, second = submit(), submit()
+        assert second.same_file_as == first
+        trash.delete(principal=principal, pk=first.pk)
+        with django_capture_on_commit_callbacks(execute=True):
+            trash.empty(principal=principal)
+        second.refresh_from_db()
+        assert second.same_file_as_id is None
+
     def test_emptying_says_who(self, submit, principal):
         trash.delete(principal=principal, pk=submit().pk)
         assert trash.empty(principal=principal) == 1
