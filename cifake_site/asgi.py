@@ -6,7 +6,6 @@ InferenceConsumer, as ``manage.py serve`` does: one process more, the model's, a
 
 from __future__ import annotations
 
-import ctypes
 import os
 from typing import Any
 
@@ -23,12 +22,11 @@ from cifake_site.origin import SameOrigin  # noqa: E402
 from cifake_site.requests_under_way import PerAddress, SlowBodies, Turns  # noqa: E402
 from detection.afterwards import AfterwardsApplication  # noqa: E402
 from detection.routing import websocket_urlpatterns  # noqa: E402
-
-M_MMAP_THRESHOLD = -3  # malloc.h
+from mlcore.decoding import give_memory_back  # noqa: E402
 
 
 def build(*, consumer: bool) -> Any:
-    _give_memory_back()
+    give_memory_back()
     sockets = SameOrigin(AuthMiddlewareStack(URLRouter(websocket_urlpatterns)))
     return ProtocolTypeRouter(
         {
@@ -37,13 +35,6 @@ def build(*, consumer: bool) -> Any:
             "lifespan": Lifespan(consumer=consumer),
         }
     )
-
-
-def _give_memory_back() -> None:
-    """glibc keeps what was freed, for each thread: gigabytes after some large pictures. Not above 1 MiB."""
-    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)  # other C libraries have none
-    if mallopt is not None:
-        mallopt(M_MMAP_THRESHOLD, 1024 * 1024)
 
 
 application = build(consumer=False)

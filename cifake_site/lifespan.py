@@ -14,6 +14,7 @@ from django.conf import settings
 from django.db import DatabaseError
 
 from accounts import usage
+from detection import intake
 from detection.inference import InferenceConsumer
 
 logger = logging.getLogger(__name__)
@@ -26,6 +27,7 @@ class Lifespan:
         self.consumer = consumer
         self.inference: InferenceConsumer | None = None
         self.usage: asyncio.Task[None] | None = None
+        self.decoders: asyncio.Task[None] | None = None
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         while True:
@@ -41,6 +43,7 @@ class Lifespan:
     async def _start(self) -> None:
         spare_the_program()
         self.usage = asyncio.create_task(_write_usage())
+        self.decoders = asyncio.create_task(asyncio.to_thread(intake.start))
         if self.consumer:
             # Made here and not in __init__: it belongs to the server's event loop.
             self.inference = InferenceConsumer()
@@ -53,6 +56,9 @@ class Lifespan:
                 await self.usage
         if self.inference is not None:
             await self.inference.stop()
+        if self.decoders is not None:
+            await self.decoders
+            intake.stop()
 
 
 def spare_the_program() -> None:

@@ -25,6 +25,7 @@ from accounts.requests import wants_json
 from accounts.usage import QuotaExceeded
 from cifake_site.problem_types import TYPES
 from detection.remote_errors import RemoteFailed, RemoteRefused
+from detection.turns import Busy
 from mlcore.errors import DrawingFailed, ImageRefused, ModelUnavailable
 
 logger = logging.getLogger(__name__)
@@ -65,7 +66,8 @@ def exception_handler(error: Exception, context: dict[str, Any]) -> HttpResponse
     """For REST_FRAMEWORK: every exception of every view of the API becomes a problem."""
     set_rollback()
     problem = problem_of(error)
-    if TYPES[problem.slug].status >= 500 and problem is not error:  # what a view says itself is no fault
+    foreseen = problem is error or isinstance(error, Busy)  # what a view says itself is no fault
+    if TYPES[problem.slug].status >= 500 and not foreseen:
         logger.error("The API failed.", exc_info=error)
         got_request_exception.send(sender=None, request=context.get("request"))
     return answer(problem)
@@ -120,6 +122,11 @@ def _(error: ImageRefused) -> Problem:
 @problem_of.register
 def _(error: QuotaExceeded) -> Problem:
     return Problem("quota-exceeded", str(error), headers={"Retry-After": str(error.wait)})
+
+
+@problem_of.register
+def _(error: Busy) -> Problem:
+    return Problem("unavailable", str(error), headers={"Retry-After": str(error.wait)})
 
 
 @problem_of.register

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from functools import partial
-from threading import BoundedSemaphore
 from typing import Any
 from uuid import UUID
 
@@ -15,7 +13,7 @@ from rest_framework.response import Response
 
 from accounts import usage
 from accounts.access import Principal
-from accounts.api_base import Problem, query
+from accounts.api_base import query
 from detection import idempotency, selectors, services
 from detection.afterwards import hand_over
 from detection.api_state import api_state
@@ -24,12 +22,14 @@ from detection.idempotency import Answer, Once
 from detection.models import Detection
 from detection.remote import fetch_image
 from detection.serializers import Order, SubmitQuery
+from detection.turns import Turns
 
 RETRY_AFTER = "1"  # seconds; most images take less
-FETCHES = 16  # at once in one process: each keeps an image in memory, for as long as its server likes
+# At once in one process: each keeps an image in memory, for as long as its server likes.
+FETCHES, FETCHES_EACH, FETCHES_WAITING = 16, 8, 64
 TURN_SECONDS = 20.0
 BUSY = "Too many images are being fetched by their addresses just now."
-_FETCHING = BoundedSemaphore(FETCHES)
+FETCHING = Turns(FETCHES, FETCHES_EACH, FETCHES_WAITING, BUSY)
 Also = Callable[[Detection], None]
 
 
@@ -38,23 +38,14 @@ def take_in(principal: Principal, data: Any, also: Also) -> Detection:
 
     Raises:
         ImageRefused, RemoteRefused, RemoteFailed, QuotaExceeded: see services.submit, remote.fetch_image.
-        Problem: ``unavailable``, where too many images are being fetched.
+        Busy: too many images are being fetched, or decoded.
     """
     if "url" not in data:
         return _submit(principal, data, data["file"], data["file"].name or "", also)
     usage.require_room(principal)  # nobody's server is asked in vain
-    with _turn():  # until it is stored: it waits in memory for the two that are decoded at a time
+    # Until it is stored: it waits in memory for its turn to be decoded.
+    with FETCHING.turn(principal.organisation.pk, TURN_SECONDS):
         return _submit(principal, data, *fetch_image(data["url"]), also)
-
-
-@contextmanager
-def _turn() -> Iterator[None]:
-    if not _FETCHING.acquire(timeout=TURN_SECONDS):
-        raise Problem("unavailable", BUSY, headers={"Retry-After": "5"})
-    try:
-        yield
-    finally:
-        _FETCHING.release()
 
 
 def _submit(principal: Principal, data: Any, content: Any, name: str, also: Also) -> Detection:

@@ -143,6 +143,7 @@ def _submit(entry: BatchEntry, principal: Principal) -> None:
             name=name,
             particulars=said,
             also=partial(batch_queue.accept, entry),
+            patience=None,
         )
 
 

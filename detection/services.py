@@ -19,7 +19,7 @@ from django.utils import timezone
 from accounts import access, usage
 from accounts.access import Principal
 from detection import plan, push
-from detection.intake import Intake, take_in
+from detection.intake import PATIENCE, Intake, take_in
 from detection.models import Batch, Detection, StageRun
 from detection.stored import NewFiles
 from mlcore import registry
@@ -44,19 +44,22 @@ def submit(
     name: str,
     particulars: Particulars | None = None,
     also: Callable[[Detection], None] = lambda detection: None,
+    patience: float | None = PATIENCE,
 ) -> Detection:
     """Stores a file and queues its examination.
 
     ``also`` is called in the transaction that saves the rows: what it raises undoes them.
+    ``patience``: seconds that the file may wait for its turn; None for as long as it takes.
 
     Raises:
         mlcore.errors.ImageRefused: the file is not one that can be examined; nothing is stored.
+        detection.turns.Busy: it would wait, or has waited, for longer.
         accounts.usage.QuotaExceeded: the key's images of the month are used up.
         PermissionDenied: the principal's role may not submit.
     """
     access.require(principal, access.WRITE)
     usage.require_room(principal)
-    intake = take_in(data, name)
+    intake = take_in(data, name, principal.organisation.pk, patience)
     said = particulars or Particulars()
     detection = Detection(
         organisation=principal.organisation,

@@ -25,8 +25,9 @@ from detection import model_pages, selectors, services, trash, trash_pages
 from detection.early import early_checks
 from detection.intake import PREVIEW_SIDE
 from detection.requests import UploadRefused, uploaded
+from detection.turns import Busy
 from mlcore.errors import DrawingFailed, ImageRefused
-from mlcore.imaging import ACCEPTED
+from mlcore.imaging import ACCEPTED, clean_name
 
 # Whose own pixels the viewer can show; of other formats it shows the preview.
 SHOWN_BY_BROWSERS = {f"image/{kind}" for kind in ("jpeg", "png", "webp", "gif", "bmp", "avif")}
@@ -68,14 +69,22 @@ def submit(request: HttpRequest, principal: Principal) -> HttpResponseBase:
 
 @csrf_protect
 def _take_in(request: HttpRequest, principal: Principal) -> HttpResponse:
-    accepted, refused = [], []
+    accepted: list[UUID] = []
+    refused: list[dict[str, str]] = []
+    wait = 0
     for file in uploaded(request):
         name = file.name or ""
         try:
-            accepted.append(services.submit(principal=principal, data=file, name=name))
+            accepted.append(services.submit(principal=principal, data=file, name=name).pk)
         except ImageRefused as error:
             refused.append({"file": name, "code": error.code, "detail": str(error)})
-    return _answer(request, principal, [detection.pk for detection in accepted], refused)
+        except Busy as error:
+            refused.append({"file": name, "code": "busy", "detail": f"{clean_name(name)}: {error}"})
+            wait = error.wait
+    response = _answer(request, principal, accepted, refused)
+    if wait and not accepted and wants_json(request):
+        response.status_code, response["Retry-After"] = 503, str(wait)
+    return response
 
 
 def _answer(

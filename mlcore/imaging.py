@@ -81,11 +81,8 @@ def examine(data: bytes, name: str, limits: Limits = DEFAULT_LIMITS) -> Picture:
     formats = _sniff(data, name)
     with _in_sentences(name, limits):
         loaded = _loaded(data, formats, name, limits)
-        plain, more = _to_rgb(loaded)
+        upright, more = _upright(loaded)
     image, stored = loaded.image, loaded.orientation
-    # Asked again after loading: Pillow's TIFF reader turns the picture itself.
-    turn = TRANSPOSE.get(_orientation(image))
-    upright = plain.transpose(turn) if turn is not None else plain
     frames = loaded.frames
     notes = [*_name_notes(name, image.format or ""), *loaded.notes, *_frame_notes(frames, image.format or "")]
     facts = ImageFacts(
@@ -156,6 +153,8 @@ def _in_sentences(name: str, limits: Limits) -> Iterator[None]:
         raise _too_many(name, error.pixels, limits, error.what) from None
     except repair.Unsupported as error:
         raise _unsupported(name, str(error)) from None
+    except MemoryError:
+        raise _too_complex(name, "more to it than there is memory for") from None
     except (repair.Incomplete, _Undecodable) as error:
         raise _damaged(name) from error
 
@@ -204,6 +203,8 @@ def _open(data: bytes, formats: tuple[str, ...], name: str, limits: Limits) -> I
     except Image.DecompressionBombError as error:
         count = re.search(r"\d+", str(error))
         raise _too_many(name, int(count.group()) if count else 0, limits) from None
+    except MemoryError:
+        raise
     except Exception as error:  # decoders raise whatever they like at hostile bytes
         raise _Undecodable from error
 
@@ -211,15 +212,22 @@ def _open(data: bytes, formats: tuple[str, ...], name: str, limits: Limits) -> I
 def _load(image: Image.Image) -> None:
     try:
         image.load()
+    except MemoryError:
+        raise
     except Exception as error:
         raise _Undecodable from error
 
 
-def _to_rgb(loaded: _Loaded) -> tuple[Image.Image, list[str]]:
+def _upright(loaded: _Loaded) -> tuple[Image.Image, list[str]]:
     try:
-        return to_rgb(loaded.image)
+        plain, notes = to_rgb(loaded.image)
+    except MemoryError:
+        raise
     except Exception as error:
         raise _Undecodable from error
+    # Asked again after loading: Pillow's TIFF reader turns the picture itself.
+    turn = TRANSPOSE.get(_orientation(loaded.image))
+    return (plain.transpose(turn) if turn is not None else plain), notes
 
 
 def _ends_empty(image: Image.Image) -> bool:
@@ -263,8 +271,7 @@ def _too_many(name: str, pixels: int, limits: Limits, of: str = "") -> ImageRefu
 
 def _too_complex(name: str, what: str) -> ImageRefused:
     return ImageRefused(
-        f"{name} has {what}, which would take too long to decode. "
-        "Open it in a picture editor and save it anew.",
+        f"{name} has {what}, and is not decoded. Open it in a picture editor and save it anew.",
         code="too_complex",
     )
 

@@ -8,8 +8,8 @@ from mlcore.repair.prepared import Incomplete, Prepared, TooComplex
 
 MOST_SCANS = 100  # encoders write up to 12 or so; within TIFF files libtiff stops at 100, too
 MOST_SEGMENTS = 10_000  # 25 MiB hold 400 of full length
-# Each scan is a walk over all of its blocks: pixels of all scans together, some 13 ns each.
-MOST_SCANNED = 1_000_000_000
+# Each scan is a walk over all of its blocks: pixels of all scans together, some 1.4 ns each.
+MOST_SCANNED = 2_000_000_000
 END = b"\xff\xd9"
 FILLER = b"\x5a\xa5" * 64  # bits in the place of missing ones: any decoder makes something of them
 ZEROS = 64  # so many at the end are no picture: of a download that was given its length beforehand

@@ -116,7 +116,8 @@ function settle(answer, file, card) {
     early.delete(state.id);
   } else {
     const reason = answer.refused?.[0]?.detail ?? answer.detail;
-    refuse(file.name, reason, card, answer.again && (() => take([file])));
+    const again = answer.again || answer.refused?.[0]?.code === "busy";
+    refuse(file.name, reason, card, again && (() => take([file])));
   }
   queueMicrotask(releaseStrangers);
 }

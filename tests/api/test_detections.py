@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from threading import BoundedSemaphore
 from uuid import uuid4
 
 import pytest
@@ -12,6 +11,7 @@ from accounts.access import DELETE, READ, WRITE
 from accounts.models import Usage
 from detection import api_submission, services
 from detection.models import Detection, StageRun
+from detection.turns import Turns
 from mlcore import registry
 from tests import hostile
 from tests.api.conftest import Api, problem, upload
@@ -53,7 +53,7 @@ class TestSubmit:
         assert (found["name"], found["source_url"]) == ("photo.png", "https://example.org/photo.png")
 
     def test_only_so_many_are_fetched_at_once(self, api, monkeypatch):
-        monkeypatch.setattr(api_submission, "_FETCHING", BoundedSemaphore(1))
+        monkeypatch.setattr(api_submission, "FETCHING", Turns(1, 1, 9, api_submission.BUSY))
         monkeypatch.setattr(api_submission, "TURN_SECONDS", 0)
         body, refused = {"url": "https://example.org/photo.png"}, []
 
@@ -65,7 +65,7 @@ class TestSubmit:
         monkeypatch.setattr(api_submission, "fetch_image", fetch)
         assert api.send("detections/", body).status_code == 202
         problem(refused[0], "unavailable")
-        assert refused[0]["Retry-After"] == "5"
+        assert refused[0]["Retry-After"] == "1"
         assert api.send("detections/", body).status_code == 202  # its place is free again
 
     def test_nothing_is_fetched_for_a_quota_that_is_used_up(self, api_key, monkeypatch):

@@ -128,7 +128,7 @@ def test_a_taken_port_is_a_sentence(site):
             assert second.popen.wait(60) == 1
             assert "choose another with --port" in second.text()
             assert "Traceback" not in second.text()
-        assert not server.children()
+        assert not server.model_processes()
 
 
 def test_an_unknown_lane_is_a_sentence(site):

@@ -133,7 +133,10 @@ def test_nothing_is_left_of_one_deleted_while_it_was_drawn(principal, monkeypatc
 
 def test_drawing_and_uploads_do_not_wait_for_each_other(principal):
     detection = factory.done(principal)
-    with intake.DECODING, intake.DECODING:  # two uploads are being decoded
+    with (
+        intake.DECODING.turn("one", None),
+        intake.DECODING.turn("another", None),
+    ):  # two uploads are being decoded
         assert opened(principal, detection).read()
     with overlays.DRAWING:
         assert factory.waiting(principal, "another.jpg")
