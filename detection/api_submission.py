@@ -26,7 +26,7 @@ from detection.turns import Turns
 
 RETRY_AFTER = "1"  # seconds; most images take less
 # At once in one process: each keeps an image in memory, for as long as its server likes.
-FETCHES, FETCHES_EACH, FETCHES_WAITING = 16, 8, 64
+FETCHES, FETCHES_EACH, FETCHES_WAITING = 16, 8, (8, 16)
 TURN_SECONDS = 20.0
 BUSY = "Too many images are being fetched by their addresses just now."
 FETCHING = Turns(FETCHES, FETCHES_EACH, FETCHES_WAITING, BUSY)

@@ -26,10 +26,12 @@ THUMBNAIL_SIDE = 256  # px
 # A picture of 50 megapixels takes up to a gigabyte while it is decoded, so few are at a time; one of
 # these places is always left to other organisations than the one that sends most.
 PLACES = 2
-MOST_WAITING = 256  # requests, each with a thread of its own
+# Requests of one organisation, and of all: fewer than the site has at work at a time, so that others than
+# those who wait here get their answers (cifake_site.requests_under_way).
+WAITING = 20, 32
 PATIENCE = 30.0  # seconds that a request waits for its turn
 BUSY = "Too many images are being taken in just now. Send this one again in a moment."
-DECODING = Turns(PLACES, PLACES - 1, MOST_WAITING, BUSY)
+DECODING = Turns(PLACES, PLACES - 1, WAITING, BUSY)
 
 
 @dataclass(frozen=True)

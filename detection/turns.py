@@ -28,8 +28,9 @@ class Turns:
     how many wait already.
     """
 
-    def __init__(self, places: int, each: int, most_waiting: int, sentence: str) -> None:
-        self.places, self.each, self.most_waiting, self.sentence = places, each, most_waiting, sentence
+    def __init__(self, places: int, each: int, waiting: tuple[int, int], sentence: str) -> None:
+        """``waiting``: how many may wait, of one owner and in all."""
+        self.places, self.each, self.waiting, self.sentence = places, each, waiting, sentence
         self._lock = threading.Lock()
         self._held: Counter[Hashable] = Counter()
         self._waiting: dict[Hashable, deque[threading.Event]] = {}  # the owner whose turn it is comes first
@@ -61,10 +62,11 @@ class Turns:
     def _require_room(self, owner: Hashable, patience: float | None) -> None:
         if patience is None:
             return
-        count = sum(map(len, self._waiting.values()))
-        wait = self._pace * (1 + len(self._waiting.get(owner, ()))) / self.each
+        mine, all_waiting = len(self._waiting.get(owner, ())), sum(map(len, self._waiting.values()))
+        full = mine >= self.waiting[0] or all_waiting >= self.waiting[1]
+        wait = self._pace * (1 + mine) / self.each
         free = self._held.total() < self.places and self._held[owner] < self.each
-        if count >= self.most_waiting or (wait > patience and not free):
+        if full or (wait > patience and not free):
             raise Busy(self.sentence, min(60, max(1, math.ceil(wait))))
 
     def _leave(self, owner: Hashable, ticket: threading.Event) -> None:

@@ -53,7 +53,7 @@ class TestSubmit:
         assert (found["name"], found["source_url"]) == ("photo.png", "https://example.org/photo.png")
 
     def test_only_so_many_are_fetched_at_once(self, api, monkeypatch):
-        monkeypatch.setattr(api_submission, "FETCHING", Turns(1, 1, 9, api_submission.BUSY))
+        monkeypatch.setattr(api_submission, "FETCHING", Turns(1, 1, (9, 9), api_submission.BUSY))
         monkeypatch.setattr(api_submission, "TURN_SECONDS", 0)
         body, refused = {"url": "https://example.org/photo.png"}, []
 

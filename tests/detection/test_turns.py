@@ -9,7 +9,7 @@ import pytest
 
 from detection.turns import Busy, Turns
 
-WORDS = "Too many just now."
+WORDS, MANY = "Too many just now.", (99, 99)
 
 
 class Line:
@@ -67,7 +67,7 @@ def line():
 
 
 def test_one_place_is_left_to_others(line):
-    there = line(2, 1, 99, WORDS)
+    there = line(2, 1, MANY, WORDS)
     for _ in range(6):
         there.come("flood")
     there.come("one")
@@ -75,7 +75,7 @@ def test_one_place_is_left_to_others(line):
 
 
 def test_who_comes_later_waits_for_one_piece_of_work_at_most(line):
-    there = line(1, 1, 99, WORDS)
+    there = line(1, 1, MANY, WORDS)
     for owner in ["flood"] * 6 + ["one", "flood", "two", "one"]:
         there.come(owner)
     for _ in range(5):
@@ -84,7 +84,7 @@ def test_who_comes_later_waits_for_one_piece_of_work_at_most(line):
 
 
 def test_of_one_owner_who_came_first_is_first_and_all_places_are_used(line):
-    there = line(3, 2, 99, WORDS)
+    there = line(3, 2, MANY, WORDS)
     for owner in ("a", "a", "a", "b"):
         there.come(owner)
     assert there.served == ["a", "a", "b"]
@@ -93,7 +93,7 @@ def test_of_one_owner_who_came_first_is_first_and_all_places_are_used(line):
 
 
 def test_who_would_wait_longer_than_their_patience_is_told_at_once_when_to_come_again(line):
-    there = line(2, 1, 99, WORDS)
+    there = line(2, 1, MANY, WORDS)
     there.turns._pace = 10.0
     there.come("flood", 15.0)
     there.come("flood", 15.0)  # waits for some 10 seconds
@@ -105,7 +105,7 @@ def test_who_would_wait_longer_than_their_patience_is_told_at_once_when_to_come_
 
 
 def test_the_line_has_an_end_for_those_who_have_no_patience_without_one(line):
-    there = line(1, 1, 2, WORDS)
+    there = line(1, 1, (2, 2), WORDS)
     there.come("a")
     for owner in ("b", "c"):
         there.come(owner, 9.0)
@@ -115,8 +115,17 @@ def test_the_line_has_an_end_for_those_who_have_no_patience_without_one(line):
     assert there.waiting() == 3
 
 
+def test_each_has_a_line_of_its_own(line):
+    there = line(1, 1, (1, 9), WORDS)
+    for owner in ("a", "a", "b"):
+        there.come(owner, 9.0)
+    with pytest.raises(Busy):
+        there.come("a", 9.0).result(5)
+    assert there.waiting() == 2
+
+
 def test_whose_patience_ends_leaves_no_gap(line):
-    there = line(1, 1, 9, WORDS)
+    there = line(1, 1, MANY, WORDS)
     there.turns._pace = 0.0
     there.come("a")
     with pytest.raises(Busy):
@@ -127,7 +136,7 @@ def test_whose_patience_ends_leaves_no_gap(line):
 
 
 def test_a_place_is_given_back_whatever_happens_at_it():
-    turns = Turns(1, 1, 9, WORDS)
+    turns = Turns(1, 1, MANY, WORDS)
     with pytest.raises(ValueError, match="x"), turns.turn("a", None):
         raise ValueError("x")
     with turns.turn("b", 0.1):
