@@ -26,6 +26,9 @@ CENTRAL = struct.Struct("<4s6H3L5H2L")
 LOCAL = struct.Struct("<4s5H3L2H")
 ENCRYPTED, PATCH, STRONGLY_ENCRYPTED = 0x1, 0x20, 0x40
 FILE_TYPE, REGULAR, FOLDER, LINK = 0o170000, 0o100000, 0o040000, 0o120000
+# Bytes of the directory, for each entry and besides: a long name twice (in Unicode once more), times, owners.
+ENTRY, LISTING = 1024, 64 * 1024
+FIELDS = 64  # extra fields of one entry that are looked through; there are 2 or 3
 MAX_16, MAX_32 = 0xFFFF, 0xFFFFFFFF
 
 
@@ -67,6 +70,8 @@ def look(file: IO[bytes], limits: Limits) -> list[Place]:
     directory = find_directory(file)
     if directory.count > limits.listed:
         raise _too_many(limits)
+    if directory.size > LISTING + directory.count * ENTRY:
+        raise _swollen()
     places = [place for place in _listed(file, directory, limits) if place is not None]
     if not places:
         raise ArchiveRefused("empty", "There are no files in this zip.")
@@ -104,6 +109,12 @@ def read(file: IO[bytes], place: Place, limit: int) -> bytes:
 def _too_many(limits: Limits) -> ArchiveRefused:
     return ArchiveRefused(
         "too_many_entries", f"There are more than {limits.entries:,} files in this zip. Make several of it."
+    )
+
+
+def _swollen() -> ArchiveRefused:
+    return ArchiveRefused(
+        "damaged", "The list of files in this zip is far larger than its files need. Make the zip once more."
     )
 
 
@@ -166,6 +177,8 @@ def _check_kind(name: str, kind: int, flags: int, disk: int) -> None:
 def _wide(extra: bytes, size: int, packed: int, offset: int, disk: int) -> tuple[int, int, int, int]:
     """Zip64: numbers that do not fit in 32 bits stand in an extra field, in this order."""
     values = [size, packed, offset, disk]
+    if max(values[:3]) < MAX_32 and disk < MAX_16:
+        return size, packed, offset, disk
     body = _extra(extra, 1)
     at = 0
     for place, (most, form) in enumerate([(MAX_32, "<Q")] * 3 + [(MAX_16, "<L")]):
@@ -183,7 +196,9 @@ def _wide(extra: bytes, size: int, packed: int, offset: int, disk: int) -> tuple
 
 def _extra(data: bytes, wanted: int) -> bytes:
     at = 0
-    while at + 4 <= len(data):
+    for _ in range(FIELDS):
+        if at + 4 > len(data):
+            break
         kind, length = struct.unpack_from("<HH", data, at)
         if kind == wanted:
             return data[at + 4 : at + 4 + length]

@@ -1,6 +1,7 @@
 """Entries of batches as leased rows, like the stages' (see :mod:`detection.queue`): the entry is the job.
 
-Open batches take turns, an entry each, so that a batch of ten does not wait for one of ten thousand.
+Organisations take turns, and so do the open batches of each, an entry at a time: a batch of ten does not
+wait for one of ten thousand, nor an organisation with one batch for another with twenty.
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ from __future__ import annotations
 import uuid
 from datetime import datetime, timedelta
 from functools import partial
+from typing import Any
 from uuid import UUID
 
 from django.conf import settings
@@ -22,6 +24,7 @@ from detection.models import Batch, BatchEntry, Detection
 MAX_ATTEMPTS = 4
 REMOTE_PAUSE = 10.0  # seconds in the place of RETRY_SECONDS: a server in trouble takes longer
 State = BatchEntry.State
+_LAST: dict[Any, UUID] = {}  # by organisation, the batch of which this process has taken an entry last
 
 
 class LeaseLost(Exception):
@@ -43,6 +46,7 @@ def claim(after: UUID | None = None, now: datetime | None = None) -> BatchEntry 
         entry.state, entry.token, entry.attempts = State.RUNNING, uuid.uuid4(), entry.attempts + 1
         entry.lease_until = now + timedelta(seconds=settings.LEASE_SECONDS + settings.REMOTE_SECONDS)
         entry.save(update_fields=["state", "token", "attempts", "lease_until"])
+    _LAST[entry.batch.organisation_id] = batch
     return entry
 
 
@@ -122,10 +126,20 @@ def _finished(pk: UUID) -> bool:
 
 
 def _next_batch(after: UUID | None, now: datetime) -> UUID | None:
+    """Organisations take turns, and within each of them its batches."""
     due = _due(now).filter(batch=OuterRef("pk"))
-    batches = Batch.objects.filter(Exists(due), state__in=OPEN).order_by("pk").values_list("pk", flat=True)
-    following = batches.filter(pk__gt=after).first() if after else None
-    return following or batches.first()
+    batches = Batch.objects.filter(Exists(due), state__in=OPEN).order_by("organisation", "pk")
+    last = Batch.objects.filter(pk=after).first() if after else None
+    if last is None:
+        return batches.values_list("pk", flat=True).first()
+    ahead = batches.filter(organisation__gt=last.organisation_id).first() or batches.first()
+    if ahead is None:
+        return None
+    # Of the organisation whose turn it is, the batch behind the one that was worked at last.
+    own = batches.filter(organisation=ahead.organisation_id)
+    at = _LAST.get(ahead.organisation_id)
+    chosen = (own.filter(pk__gt=at).first() if at else None) or own.first()
+    return chosen.pk if chosen else None
 
 
 def _due(now: datetime) -> QuerySet[BatchEntry]:

@@ -29,6 +29,7 @@ SENT_SECONDS = 0.002  # that a batch has to get to the model process, undisturbe
 PAUSE_SECONDS = 1.0  # after a database error
 MAX_START_PAUSE = 30.0
 SAVE_TRIES = 3
+KILLS = 3  # of a model process by one row: the first may have been another's fault
 BROKEN = Failure("consumer_error", FAULT)
 
 
@@ -191,7 +192,7 @@ class Lane:
         except ModelProcessDied as error:
             if self._stopping.is_set():
                 return None
-            return _all_failed(batch.claim, Failure(error.code, str(error)))
+            return _all_failed(batch.claim, Failure(error.code, str(error), _is_final(error, batch.claim)))
         except Exception:
             logger.exception("The %s lane could not run a batch.", self.name)
             return _all_failed(batch.claim, BROKEN)
@@ -266,6 +267,16 @@ class Lane:
         await self._in_model(self._process.close)
         await self._in_database.close()
         await self._in_model.close()
+
+
+def _is_final(error: ModelProcessDied, claim: Claim) -> bool:
+    """Whether a row that was alone would end the process again.
+
+    What took too long, or crashed it, would. A kill may have come from outside, and is tried once more.
+    """
+    run = claim.runs[0]
+    surely = error.code == "timed_out" or error.crashed
+    return len(claim.runs) == 1 and (surely or run.attempts >= KILLS)
 
 
 def _all_failed(claim: Claim, failure: Failure) -> Reply:

@@ -6,6 +6,7 @@ sooner or later. All methods block; they are called from a thread of the lane's 
 
 from __future__ import annotations
 
+import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -18,15 +19,17 @@ from detection import model_worker
 from detection.stages import Options
 from detection.work import Ready, Reply, Unready, Work
 
+CRASHES = {signal.SIGABRT, signal.SIGSEGV, signal.SIGBUS, signal.SIGFPE, signal.SIGILL}
 START_SECONDS = 300.0  # torch on a slow disk
 
 
 class ModelProcessDied(Exception):
     """The process ended, or was killed for taking too long, before it answered."""
 
-    def __init__(self, detail: str, *, code: str = "model_process_died") -> None:
+    def __init__(self, detail: str, *, code: str = "model_process_died", crashed: bool = False) -> None:
+        """``crashed``: by itself, over its work, and not by a kill that may have come from anywhere."""
         super().__init__(detail)
-        self.code = code
+        self.code, self.crashed = code, crashed
 
 
 class ModelProcess:
@@ -127,7 +130,15 @@ class ModelProcess:
         self.ready = False
         if self._overdue.is_set():
             return ModelProcessDied("The model took too long and was stopped.", code="timed_out")
-        return ModelProcessDied("The model process ended before it had an answer.")
+        return ModelProcessDied(
+            "The model process ended before it had an answer.", crashed=self._has_crashed()
+        )
+
+    def _has_crashed(self) -> bool:
+        """Whether it ended by a signal that a program gives itself: an abort, or a broken pointer."""
+        assert self._process is not None
+        self._process.join(1.0)  # the pipe closes a moment earlier
+        return -(self._process.exitcode or 0) in CRASHES
 
     def _say_goodbye(self) -> None:
         assert self._connection is not None

@@ -14,7 +14,8 @@ from typing import Any
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import F, Q, QuerySet
+from django.db.models import Case, F, Q, QuerySet, Value, When, Window
+from django.db.models.functions import RowNumber
 from django.utils import timezone
 
 from detection import events, plan, services
@@ -24,10 +25,13 @@ from detection.push import Change
 
 MAX_ATTEMPTS = 4
 # A batch lies in memory as a whole, its files in the consumer and in the model process, its decoded
-# pictures in the latter: so many pixels are 200 MB.
-BATCH_PIXELS, BATCH_BYTES = 64_000_000, 64 * 1024 * 1024
+# pictures in the latter: so many pixels are 100 MB. It is also the piece of work that another
+# organisation's single image waits for, in a second or so.
+BATCH_PIXELS, BATCH_BYTES = 32_000_000, 64 * 1024 * 1024
+CONSUMERS = 4  # whose claims may be under way at the same moment: each passes over the others' rows
 ROLL_OUT = timedelta(hours=1)
 State = StageRun.State
+_served: dict[str, Any] = {}  # by lane, the organisation whose row was claimed last in this process
 
 
 @dataclass(frozen=True)
@@ -50,8 +54,8 @@ class Claim:
 def claim(lane: str, now: datetime | None = None) -> Claim | None:
     """Takes the next batch of a lane: rows that are due, or whose holder let the lease run out.
 
-    A row that was tried before comes alone, so that a file which kills the model process
-    takes no others with it a second time.
+    Organisations take turns. A row that was tried before comes alone, so that a file which kills the
+    model process takes no others with it a second time.
     """
     now = now or timezone.now()
     if not _due(lane, now).exists():  # an idle consumer never takes a write lock
@@ -171,21 +175,43 @@ def _due(lane: str, now: datetime) -> QuerySet[StageRun]:
 def _chosen(lane: str, now: datetime) -> list[StageRun]:
     """Of the lane's first stage, in the order of the list, that has anything due."""
     for stage in plan.runs(lane):
-        if rows := _locked(_due(lane, now).filter(stage=stage.name), stage.batch):
-            return _choose(rows)
+        due = _due(lane, now).filter(stage=stage.name)
+        if rows := _locked(due, _in_turn(due, CONSUMERS * stage.batch, _served.get(lane)), stage.batch):
+            chosen = _choose(rows)
+            _served[lane] = chosen[-1].detection.organisation_id
+            return chosen
     return []
 
 
-def _locked(due: QuerySet[StageRun], limit: int) -> list[StageRun]:
-    """As many of the due as could make a batch: first what was sent by itself, then what came in an
-    order of thousands (:mod:`detection.batch_worker`), each oldest first.
+def _in_turn(due: QuerySet[StageRun], limit: int, after: Any) -> list[int]:
+    """Primary keys in the order in which they are to be claimed: first what was sent by itself, then what
+    came in an order of thousands (:mod:`detection.batch_worker`); of each organisation one, oldest first,
+    then of each the second, and so on, beginning behind the organisation that was served last.
+    """
+    oldest_first = Window(
+        RowNumber(), partition_by=[F("in_batch"), F("organisation")], order_by=[F("due_at"), F("pk")]
+    )
+    waiting = Case(When(organisation__gt=after, then=0), default=1) if after is not None else Value(0)
+    rows = due.annotate(
+        in_batch=Case(When(detection__batch__isnull=True, then=0), default=1),
+        organisation=F("detection__organisation"),
+    ).annotate(place=oldest_first, after=waiting)
+    ordered = rows.order_by("in_batch", "place", "after", "organisation")
+    return list(ordered.values_list("pk", flat=True)[:limit])
+
+
+def _locked(due: QuerySet[StageRun], keys: list[int], limit: int) -> list[StageRun]:
+    """As many as could make a batch, in the order of the keys.
 
     Rows that another consumer is claiming are passed over (PostgreSQL). SQLite has no row
     locks and needs none: its transactions are IMMEDIATE, one writer at a time.
     """
     rows = due.select_related("detection").select_for_update(skip_locked=True, of=("self",))
-    ordered = rows.alias(in_batch=Q(detection__batch__isnull=False)).order_by("in_batch", "due_at", "pk")
-    return list(ordered[:limit])
+    for start in range(0, len(keys), limit):
+        wanted = keys[start : start + limit]
+        if found := {run.pk: run for run in rows.filter(pk__in=wanted)}:
+            return [found[key] for key in wanted if key in found]
+    return []
 
 
 def _choose(rows: list[StageRun]) -> list[StageRun]:

@@ -249,3 +249,16 @@ def test_the_fence_undoes_a_detection(order):
     with pytest.raises(LeaseLost):
         batch_worker._submit(entry, batch_worker.submitter(entry.batch))
     assert not Detection.objects.exists()
+
+
+def test_organisations_take_turns_however_many_batches_each_has(order, make_principal, monkeypatch):
+    monkeypatch.setattr(batch_queue, "_LAST", {})
+    many = [order(3) for _ in range(3)]
+    other = order(3, principal=make_principal())
+    taken, last = [], None
+    for _ in range(6):
+        entry = batch_queue.claim(last)
+        last = entry.batch_id
+        taken.append(last)
+    assert taken[1::2] == [other.pk] * 3 or taken[0::2] == [other.pk] * 3
+    assert {each.pk for each in many} <= set(taken)

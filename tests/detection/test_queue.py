@@ -222,3 +222,46 @@ def test_every_change_that_shows_raises_the_version(submit):
         change()
         seen.append(Detection.objects.get(pk=detection.pk).version)
     assert seen == [3, 5]  # claim and save, each
+
+
+class TestTurns:
+    """However much an organisation sends, another's single image is in the next claim."""
+
+    @pytest.fixture(autouse=True)
+    def _fresh(self, monkeypatch):
+        monkeypatch.setattr(queue, "_served", {})
+
+    def test_a_single_image_is_in_the_next_claim_after_a_flood(self, submit, make_principal):
+        for number in range(20):
+            submit(f"{number}.png")
+        theirs = submit("one.png", principal=make_principal())
+        assert theirs in [run.detection for run in queue.claim("fast").runs]
+
+    def test_one_at_a_time_takes_turns(self, submit, make_principal, monkeypatch):
+        monkeypatch.setattr(queue, "BATCH_PIXELS", 1)
+        other, third = make_principal(), make_principal()
+        flood = [submit(f"{number}.png") for number in range(4)]
+        theirs = [submit(f"t{number}.png", principal=other) for number in range(2)]
+        last = submit("l.png", principal=third)
+        order = [queue.claim("fast").runs[0].detection for _ in range(7)]
+        assert [{*order[:3]}, {*order[3:5]}] == [{flood[0], theirs[0], last}, {flood[1], theirs[1]}]
+        assert order[5:] == flood[2:]
+
+    def test_what_is_tried_again_takes_its_turn_too(self, submit, make_principal, settings):
+        settings.RETRY_SECONDS = 0
+        for number in range(8):
+            submit(f"{number}.png")
+        fail(queue.claim("fast"))
+        theirs = submit("one.png", principal=make_principal())
+        claims = [[run.detection for run in queue.claim("fast").runs] for _ in range(2)]
+        assert [theirs] in claims
+
+    def test_within_an_organisation_the_oldest_comes_first(self, submit, make_principal):
+        other = make_principal()
+        mine, theirs = [], []
+        for number in range(6):
+            mine.append(submit(f"{number}.png"))
+            theirs.append(submit(f"t{number}.png", principal=other))
+        found = [run.detection for run in queue.claim("fast").runs]
+        assert [each for each in found if each in mine] == mine[:4]
+        assert [each for each in found if each in theirs] == theirs[:4]

@@ -20,7 +20,7 @@ from mlcore.overlay import pack
 
 MODEL = {"name": "toy", "version": "1", "sha256": "0" * 64}
 KILL = (8, 9)  # width and height of a picture that kills its process, whatever its name
-HANG, RAISE = (8, 10), (8, 11)
+HANG, RAISE, CRASH = (8, 10), (8, 11), (8, 12)
 
 
 def load_verdict(options: Options) -> Run:
@@ -34,6 +34,8 @@ def verdict(picture: Picture, model: dict[str, str] = MODEL) -> Outcome:
     size = picture.image.size
     if size == KILL:
         os.kill(os.getpid(), signal.SIGKILL)
+    if size == CRASH:
+        os.abort()
     if size == HANG:
         threading.Event().wait()
     if size == RAISE:
