@@ -6,12 +6,13 @@ from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
 from rest_framework.exceptions import ParseError
-from rest_framework.parsers import JSONParser
+from rest_framework.parsers import JSONParser, MultiPartParser
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 
 from accounts import limits
 from accounts.access import Principal, require
+from accounts.single_files import NOT_UTF_8, has_unreadable_name
 
 
 class Allowed(BasePermission):
@@ -35,6 +36,16 @@ def _permissions(view: Any, method: str) -> tuple[str, ...]:
     except (AttributeError, KeyError):
         raise ImproperlyConfigured(f"{type(view).__name__} names no permission for {method}.") from None
     return (needed,) if isinstance(needed, str) else needed
+
+
+class FormParser(MultiPartParser):
+    """DRF's, which drops a part whose name it cannot read, in silence."""
+
+    def parse(self, stream: Any, media_type: str | None = None, parser_context: Any = None) -> Any:
+        found = super().parse(stream, media_type, parser_context)
+        if not found.files and has_unreadable_name(stream):
+            raise ParseError(NOT_UTF_8)
+        return found
 
 
 class JsonParser(JSONParser):

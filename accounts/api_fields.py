@@ -5,7 +5,7 @@ DRF's own are made for forms, where everything is text.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeVar
 
 from drf_spectacular.types import OpenApiTypes
@@ -14,8 +14,9 @@ from rest_framework import serializers
 from rest_framework.fields import empty
 
 from accounts.api_base import LARGEST_PAGE, PAGE_SIZE
+from accounts.api_problem import Problem
 
-NO_SUCH = "There is no such field."
+NO_SUCH, ONCE = "There is no such field.", "Give it once."
 CURSOR = OpenApiParameter(
     "cursor", OpenApiTypes.STR, description="From “next” or “previous” of another page."
 )
@@ -30,13 +31,32 @@ View = TypeVar("View", bound=Callable[..., Any])
 
 
 class Strict(serializers.Serializer[Any]):
-    """Names what it does not know, instead of leaving it out in silence."""
+    """Names what it does not know, and what comes twice, instead of leaving it out in silence."""
 
     def to_internal_value(self, data: Any) -> Any:
         if isinstance(data, Mapping):
+            twice = {str(name): [ONCE] for name, values in _lists(data) if len(values) > 1}
+            if twice:
+                raise serializers.ValidationError(twice)
             unknown = {str(name): [NO_SUCH] for name in data if name not in self.fields}
             if unknown:
                 raise serializers.ValidationError(unknown)
+        return super().to_internal_value(data)
+
+
+def _lists(data: Any) -> Iterable[tuple[str, list[Any]]]:
+    """The values of each name of a form, files among them; JSON has one of each."""
+    return data.lists() if hasattr(data, "lists") else ()
+
+
+class UploadField(serializers.FileField):
+    """Of the API. A part without a file name is text to every server, whatever it holds."""
+
+    def to_internal_value(self, data: Any) -> Any:
+        if isinstance(data, str) and hasattr(self.parent.initial_data, "lists"):  # of a form, not of JSON
+            name = self.field_name
+            said = f"The part “{name}” has no filename, so it is no file. Send it with one, as curl does with"
+            raise Problem("bad-request", f"{said} -F {name}=@photo.jpg.")
         return super().to_internal_value(data)
 
 

@@ -12,6 +12,7 @@ from accounts.domains import JOINERS
 from accounts.models import Organisation, User
 from accounts.organisations import LONGEST_KEPT_DAYS, General, time_zones
 from accounts.roles import WORDS
+from accounts.single_files import OneFileField, OneFileInput
 
 
 def _zones() -> Iterator[tuple[str, Any]]:
@@ -43,10 +44,10 @@ class GeneralForm(forms.Form):
 
 
 class LogoForm(forms.Form):
-    logo = forms.FileField(
+    logo = OneFileField(
         label="Picture",
         help_text="PNG, JPEG or WebP, up to 2 MB. It is made at most 256 pixels wide and high.",
-        widget=forms.FileInput(attrs={"accept": "image/png,image/jpeg,image/webp"}),
+        widget=OneFileInput(attrs={"accept": "image/png,image/jpeg,image/webp"}),
     )
 
 

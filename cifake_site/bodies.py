@@ -1,7 +1,7 @@
 """Request bodies are measured as they come in, for Django keeps a whole one on disk before any view.
 
 ``BodyLimit`` stands in front of Django and cuts short what is too large for its address and its
-sender; ``refuse_large_bodies`` then answers, within Django, with a sentence.
+sender; ``refuse_bodies`` then answers, within Django, with a sentence, and so it does to packed ones.
 """
 
 from __future__ import annotations
@@ -140,14 +140,26 @@ def _has_key(request: HttpRequest) -> bool:
     return found is not None and found[1].may(WRITE)
 
 
-def refuse_large_bodies(get_response: Callable[[HttpRequest], HttpResponse]) -> Any:
+def refuse_bodies(get_response: Callable[[HttpRequest], HttpResponse]) -> Any:
     """Middleware, the innermost, so that the page has its person, its frame and its headers."""
 
     def answer(request: HttpRequest) -> HttpResponse:
+        coding = request.headers.get("Content-Encoding", "").strip().lower()
+        if coding not in ("", "identity"):
+            return _encoded(request)
         limit = getattr(request, "scope", {}).get(EXCEEDED)
         return get_response(request) if limit is None else _refusal(request, limit)
 
     return answer
+
+
+def _encoded(request: HttpRequest) -> HttpResponse:
+    """Nothing here unpacks a body: RFC 9110, 15.5.16."""
+    detail = "The body is compressed (Content-Encoding). Send it as it is."
+    headers = {"Accept-Encoding": "identity"}
+    if request.path_info.startswith("/api/"):
+        return problems.answer(Problem("unsupported-media-type", detail, headers=headers))
+    return JsonResponse({"detail": detail}, status=415, headers=headers)
 
 
 def _refusal(request: HttpRequest, limit: int) -> HttpResponse:

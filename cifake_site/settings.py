@@ -114,7 +114,7 @@ MIDDLEWARE = [
     "allauth.account.middleware.AccountMiddleware",
     "accounts.middleware.SessionActivityMiddleware",
     "accounts.limits.tell_limits",
-    "cifake_site.bodies.refuse_large_bodies",
+    "cifake_site.bodies.refuse_bodies",
     "cifake_site.not_allowed.explain_405",
 ]
 
@@ -345,7 +345,7 @@ REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["accounts.authentication.KeyAuthentication"],
     "DEFAULT_PERMISSION_CLASSES": ["accounts.api_defaults.Allowed"],
     "DEFAULT_THROTTLE_CLASSES": ["accounts.limits.KeyThrottle"],
-    "DEFAULT_PARSER_CLASSES": ["accounts.api_defaults.JsonParser", "rest_framework.parsers.MultiPartParser"],
+    "DEFAULT_PARSER_CLASSES": ["accounts.api_defaults.JsonParser", "accounts.api_defaults.FormParser"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_PAGINATION_CLASS": "accounts.api_base.Pages",
     "DEFAULT_METADATA_CLASS": None,  # OPTIONS: the schema tells more

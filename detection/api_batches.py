@@ -12,13 +12,12 @@ from django.urls import reverse
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiExample, OpenApiResponse, extend_schema
 from rest_framework import serializers
-from rest_framework.parsers import MultiPartParser
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts.access import READ, WRITE
 from accounts.api_base import ApiView, Problem, query
-from accounts.api_defaults import JsonParser
+from accounts.api_defaults import FormParser, JsonParser
 from accounts.api_fields import LOCATION, PageQuery, lists
 from accounts.errors import Refused
 from detection import batch_results, batch_selectors, batch_services, idempotency
@@ -45,7 +44,7 @@ class BoundedJson(JsonParser):
 
 
 class BatchesView(ApiView):
-    parser_classes = [BoundedJson, MultiPartParser]
+    parser_classes = [BoundedJson, FormParser]
     permissions = {"GET": READ, "POST": (WRITE, READ)}
     problems = {"POST": (409,)}
 

@@ -17,6 +17,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 from accounts.access import WRITE, Principal, require
 from accounts.errors import Refused
 from accounts.requests import for_members
+from accounts.single_files import OneFileField, OneFileInput
 from detection import batch_selectors, batch_services
 from detection.api_batches import download
 from detection.batch_services import OPEN
@@ -28,11 +29,11 @@ SHOWN_REFUSALS = 50
 
 
 class BatchForm(forms.Form):
-    archive = forms.FileField(
+    archive = OneFileField(
         label="A zip of images",
         max_length=1000,
         allow_empty_file=True,
-        widget=forms.FileInput(attrs={"accept": ".zip,application/zip"}),
+        widget=OneFileInput(attrs={"accept": ".zip,application/zip"}),
         error_messages={"required": "Choose a zip first."},
     )
     reference = forms.CharField(label="Your name for it", max_length=200, required=False)

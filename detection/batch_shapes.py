@@ -7,7 +7,7 @@ from typing import Any
 from django.conf import settings
 from rest_framework import serializers
 
-from accounts.api_fields import Strict, Text
+from accounts.api_fields import Strict, Text, UploadField
 from detection.models import Batch
 
 LONGEST_URL = 2048
@@ -32,7 +32,7 @@ def _urls(**more: Any) -> serializers.ListField:
 class BatchOrder(Strict):
     """Many images: a zip in a form, or their addresses."""
 
-    archive = serializers.FileField(required=False, allow_empty_file=True, max_length=1000, help_text=ZIP)
+    archive = UploadField(required=False, allow_empty_file=True, max_length=1000, help_text=ZIP)
     urls = _urls(required=False)
     reference = _reference()
 

@@ -10,6 +10,8 @@ from django.core.files.uploadedfile import UploadedFile
 from django.http import HttpRequest
 from django.http.multipartparser import MultiPartParserError
 
+from accounts.single_files import NOT_UTF_8, has_unreadable_name
+
 
 class UploadRefused(Exception):
     """The request as a whole cannot be taken. The message is a sentence for people."""
@@ -31,6 +33,8 @@ def uploaded(request: HttpRequest) -> list[UploadedFile[Any]]:
         raise UploadRefused(
             "The upload could not be read. Choose the files again; if a name is very long, shorten it first."
         ) from None
+    if not files and has_unreadable_name(request):
+        raise UploadRefused(NOT_UTF_8)
     if not files:
         raise UploadRefused("No file was chosen. Choose one or more images, then send them.")
     return files

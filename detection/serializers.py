@@ -10,7 +10,7 @@ from typing import Any
 from rest_framework import serializers
 from rest_framework.fields import empty
 
-from accounts.api_fields import Moment, PageQuery, Strict, Text
+from accounts.api_fields import Moment, PageQuery, Strict, Text, UploadField
 from accounts.api_problem import Problem
 from detection import plan
 
@@ -70,7 +70,7 @@ def _walk(value: dict[str, Any] | list[Any], level: int = 1) -> Iterator[tuple[i
 class Order(Strict):
     """An image: the file itself, or where to fetch it."""
 
-    file = serializers.FileField(
+    file = UploadField(
         required=False, allow_empty_file=True, max_length=1000, help_text="The image, in a multipart form."
     )
     url = Text(required=False, max_length=2048, help_text="Where it is: http or https, and public.")

@@ -135,3 +135,11 @@ def test_only_posts_submit(member_client, principal):
     assert (
         member_client.get(reverse("detection_submit", args=[principal.organisation.slug])).status_code == 405
     )
+
+
+@pytest.mark.parametrize(("page", "field"), [("batches", "archive"), ("organisation_logo_change", "logo")])
+def test_two_files_where_one_is_asked_for_are_refused(member_client, principal, page, field):
+    files = [SimpleUploadedFile(f"{number}.png", hostile.png()) for number in range(2)]
+    url = reverse(page, args=[principal.organisation.slug])
+    response = member_client.post(url, {field: files}, follow=True)
+    assert "Choose one file, not several." in response.content.decode()
