@@ -84,12 +84,10 @@ def bmp(
     return struct.pack("<2sIHHI", b"BM", start + len(body), 0, 0, start) + info + body
 
 
-def avif(major: bytes = b"avif", compatible: tuple[bytes, ...] = (b"avif", b"mif1", b"miaf")) -> bytes:
-    """An AVIF under other names."""
-    whole = saved(gradient(64, 64), "AVIF", quality=90)
-    size = struct.unpack_from(">I", whole)[0]
-    brands = b"".join(compatible)[: size - 16].ljust(size - 16, b"\0")
-    return whole[:8] + major + whole[12:16] + brands + whole[size:]
+def avif(major: bytes, image: bytes = b"") -> bytes:
+    """An AVIF under another name; ``avif`` is only among those that it is compatible with."""
+    whole = image or saved(gradient(64, 64), "AVIF", quality=90)
+    return whole[:8] + major + whole[12:]
 
 
 def two_associations() -> bytes:

@@ -19,6 +19,7 @@ from typing import Any
 
 from mlcore import containers
 from mlcore.provenance.text import decoded, reads_as_text
+from mlcore.repair import isobmff
 
 MIB = 1 << 20
 MOST_BLOCKS = 10_000  # that are stepped over; a PNG of 25 MiB in pieces of 8 KiB has 3,200
@@ -318,8 +319,9 @@ def _iso_info(data: bytes) -> dict[Any, Any]:
     from PIL import Image
     from pillow_heif import open_heif
 
-    brands = data[8 : min(int.from_bytes(data[:4], "big"), 256)]
-    if b"avif" in brands or b"avis" in brands:
+    brands = containers.brands(data[: containers.MOST_BRANDS])
+    data = isobmff.prepare(data, 0).data
+    if brands & containers.AVIF_BRANDS:
         with Image.open(io.BytesIO(data), formats=("AVIF",)) as image:
             return dict(image.info)
     return dict(open_heif(io.BytesIO(data)).info)

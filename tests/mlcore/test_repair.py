@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mlcore import imaging, repair
+from mlcore import imaging, provenance, repair
+from mlcore.contracts import ProvenanceSummary
 from mlcore.errors import ImageRefused
 from mlcore.repair.prepared import missing_share
 from tests import hostile, oddities
@@ -97,3 +98,18 @@ def test_frames_beyond_the_first_are_not_handed_on():
     prepared = repair.prepare(hostile.gif_of_frames(3000), ("GIF",), 50_000_000)
     assert prepared.frames == 1001
     assert len(prepared.data) < 2000
+
+
+@pytest.mark.parametrize("major", [b"avif", b"mif1", b"miaf", b"MA1B"])
+def test_what_a_file_says_of_itself_is_read_whatever_its_major_brand(major):
+    packet = XMP % "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia"
+    data = oddities.avif(major, image=hostile.saved(hostile.gradient(64, 64), "AVIF", xmp=packet.encode()))
+    found = provenance.examine(data, None, trust_dir=None)
+    assert found.summary == ProvenanceSummary.DECLARED_AI
+
+
+XMP = (
+    '<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">'
+    '<rdf:Description xmlns:Iptc4xmpExt="http://iptc.org/std/Iptc4xmpExt/2008-02-29/" '
+    'Iptc4xmpExt:DigitalSourceType="%s"/></rdf:RDF></x:xmpmeta>'
+)
