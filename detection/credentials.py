@@ -27,18 +27,22 @@ STATES = {
     "not known": (UNCHECKED, "Cannot be told"),
     "not checked": (UNCHECKED, "Not checked"),
 }
+IN_PART = (UNCHECKED, "Not checked in all its parts")
 
 
 def checks(findings: Iterable[Mapping[str, Any]]) -> list[dict[str, str]]:
     """Four rows of the first C2PA finding that has the facts; [] where the file has no credentials."""
     facts = next((each["facts"] for each in findings if _has_facts(each)), None)
-    return [_row(key, str(facts[key])) for key in LABELS] if facts else []
+    return [_row(key, facts) for key in LABELS] if facts else []
 
 
 def _has_facts(finding: Mapping[str, Any]) -> bool:
     return finding["source"] == "c2pa" and set(LABELS) <= set(finding["facts"])
 
 
-def _row(key: str, value: str) -> dict[str, str]:
+def _row(key: str, facts: Mapping[str, Any]) -> dict[str, str]:
+    value = str(facts[key])
     state, words = STATES.get(value, (UNCHECKED, value))
+    if value == "matches" and not facts.get("hash_covers_everything", True):
+        state, words = IN_PART
     return {"key": key, "label": LABELS[key], "state": state, "words": words}

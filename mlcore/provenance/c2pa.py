@@ -18,7 +18,7 @@ from threading import Timer
 from typing import Any
 
 from mlcore.contracts import Finding, Says, Source
-from mlcore.provenance import declared, manifests, trust
+from mlcore.provenance import coverage, declared, manifests, trust
 from mlcore.provenance.text import clean
 
 SECONDS = 1.5  # then the library is told to give up
@@ -56,19 +56,24 @@ def _embedded(data: bytes, mime: str, lists: trust.TrustLists | None) -> list[Fi
     from c2pa import C2paError
 
     try:
-        report = _report(data, mime, lists)
+        report, details = _report(data, mime, lists)
     except C2paError.ManifestNotFound:
         return []
     except C2paError.Signature as error:
         return [declared.unverifiable(clean(error, 200))]
     except C2paError as error:
         return [] if _only_named(error) else [_unreadable(clean(error, 200))]
-    chain = manifests.chain(report, lists=lists is not None)
+    chain = manifests.chain(report, lists=lists is not None, covered=_covered(report, details, data))
     return [declared.finding(chain)] if chain else []
 
 
-def _report(data: bytes, mime: str, lists: trust.TrustLists | None) -> dict[str, Any]:
-    """The library's report.
+def _covered(report: dict[str, Any], details: dict[str, Any], data: bytes) -> dict[str, bool]:
+    stores = details.get("manifests")
+    return coverage.covered(stores, data, manifests.bound(report)) if isinstance(stores, dict) else {}
+
+
+def _report(data: bytes, mime: str, lists: trust.TrustLists | None) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The library's report, and its detailed one, which alone holds what a hash leaves out.
 
     Raises:
         C2paError: there is no manifest, it cannot be read, or it took too long.
@@ -80,10 +85,11 @@ def _report(data: bytes, mime: str, lists: trust.TrustLists | None) -> dict[str,
         _limited(context),
         Reader(mime, io.BytesIO(data), context=context) as reader,
     ):
-        raw = reader.json()
-    if len(raw) > MOST_REPORT:
-        raise C2paError(f"the report has {len(raw)} bytes")
-    return json.loads(raw)
+        reports = reader.json(), reader.detailed_json()
+    if (size := max(map(len, reports))) > MOST_REPORT:
+        raise C2paError(f"the report has {size} bytes")
+    report, details = map(json.loads, reports)
+    return report, details
 
 
 def _settings(lists: trust.TrustLists | None) -> dict[str, Any]:

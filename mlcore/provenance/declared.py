@@ -11,12 +11,14 @@ from mlcore.provenance.vocabulary import source_type
 CAPTURES = {"digitalCapture", "computationalCapture", "multiFrameComputationalCapture"}
 
 HEARSAY = "That was said by an earlier signer, who is not known to be trusted."
-INVALID = "Content credentials that do not hold"
+INVALID, NO_PROOF = "Content credentials that do not hold", "Content credentials without proof"
+PARTS = "It says that the picture was put together from parts, some of them made by generative AI{by}."
 CONTENT = {
     "matches": "The picture is as it was when it was signed.",
     "broken": (
         "The picture or its description was changed after it was signed, so what it says does not count."
     ),
+    "not checked": "Whether the picture is as it was when it was signed cannot be checked.",
     "not bound": "The statement is not tied to this picture, so it may belong to another.",
 }
 LEFT_OUT = "The signature leaves parts of the file out, which may have been changed since."
@@ -57,7 +59,15 @@ def finding(chain: Chain) -> Finding:
 
 
 def unverifiable(error: str) -> Finding:
-    """The finding for a signature that is so damaged that nothing else can be read."""
+    """The finding for a signature that is so damaged, or of such a kind, that nothing else can be read."""
+    if "support" in error:
+        return Finding(
+            source=Source.C2PA,
+            says=Says.INFO,
+            title=NO_PROOF,
+            detail=SIGNATURE["not checked"],
+            facts={"signature": "not checked", "error": error},
+        )
     return Finding(
         source=Source.C2PA,
         says=Says.INVALID,
@@ -73,7 +83,7 @@ def _title(active: Manifest, says: Says) -> str:
     name = active.signer or "nobody named"
     if active.standing.trusted:
         return f"Signed by {name}"
-    return f"Signed in the name of {name}" if active.standing.whole else "Content credentials without proof"
+    return f"Signed in the name of {name}" if active.standing.whole else NO_PROOF
 
 
 def _worth(active: Manifest) -> list[str]:
@@ -84,7 +94,7 @@ def _worth(active: Manifest) -> list[str]:
     if standing.signature == "broken":
         return [SIGNATURE["broken"]]
     return [
-        CONTENT[standing.content] if standing.everything else LEFT_OUT,
+        LEFT_OUT if standing.content == "matches" and not standing.everything else CONTENT[standing.content],
         SIGNATURE[standing.signature],
         SIGNER[standing.signer],
         CERTIFICATE[standing.certificate],
@@ -99,7 +109,7 @@ def _declared(chain: Chain) -> tuple[Says, str, bool]:
     """
     active = chain.active
     for manifest in chain.line:
-        if Says.AI in _spoken_for(manifest) and not manifest.standing.broken:
+        if _generated(manifest) and not manifest.standing.broken:
             trusted = active.standing.trusted and manifest.standing.trusted
             sentence = f"It says that the picture was made by generative AI{_by(manifest)}."
             hearsay = active.standing.trusted and not trusted
@@ -112,28 +122,42 @@ def _declared(chain: Chain) -> tuple[Says, str, bool]:
 
 
 def _edited(chain: Chain) -> str:
-    parts = [each for each in chain.earlier if each.relation == "componentOf"]
-    by = _by(chain.active)
-    if any(Says.AI in _spoken_for(each) for each in parts):
-        return (
-            f"It says that the picture was put together from parts, some of them made by generative AI{by}."
-        )
-    for manifest in chain.line:
-        for says, words in (_known(each) for each in manifest.source_types):
-            if says == Says.EDITED:
-                return f"It says that the picture was {words}{_by(manifest)}."
+    line = [each for each in chain.line if not each.standing.broken]
+    sentence = next(filter(None, map(_with_ai, line)), "") or next(filter(None, map(_put_together, line)), "")
+    components = [each for each in chain.earlier if each.relation == "componentOf"]
+    if any(_generated(each) for each in components):
+        return PARTS.format(by=_by(chain.active))
+    if sentence:
+        return sentence
     if chain.ingredients or any(each.edits for each in chain.line):
-        return f"It says that the picture was edited or made from others{by}."
+        return f"It says that the picture was edited or made from others{_by(chain.active)}."
     return ""
+
+
+def _generated(manifest: Manifest) -> bool:
+    """Whether the whole picture is said to be made by AI, and not also to be taken by a camera."""
+    said = {_known(each)[0] for each in manifest.whole}
+    return Says.AI in said and Says.CAMERA not in said
+
+
+def _with_ai(manifest: Manifest) -> str:
+    """A step that was made by AI, or a picture that is said to be both a camera's and AI's."""
+    said = [*((each, "") for each in manifest.whole), *manifest.parts]
+    agent = next((agent for each, agent in said if _known(each)[0] == Says.AI), None)
+    if agent is None:
+        return ""
+    by = f", with {agent}" if agent else _by(manifest)
+    return f"It says that the picture was edited with generative AI{by}."
+
+
+def _put_together(manifest: Manifest) -> str:
+    words = (words for says, words in map(_known, manifest.source_types) if says == Says.EDITED)
+    return next((f"It says that the picture was {each}{_by(manifest)}." for each in words), "")
 
 
 def _captures(manifest: Manifest) -> bool:
     terms = [known[0] for each in manifest.source_types if (known := source_type(each))]
     return bool(terms) and set(terms) <= CAPTURES
-
-
-def _spoken_for(manifest: Manifest) -> set[Says]:
-    return {_known(each)[0] for each in manifest.source_types}
 
 
 def _known(address: str) -> tuple[Says, str]:

@@ -130,6 +130,12 @@ def test_every_value_of_a_fact_has_words(value):
     assert all(row["words"] for row in rows)
 
 
+def test_what_a_hash_leaves_out_was_not_checked():
+    facts = {**dict.fromkeys(credentials.LABELS, "matches"), "hash_covers_everything": False}
+    first, *_ = credentials.checks([{"source": "c2pa", "facts": facts}])
+    assert (first["key"], first["state"]) == ("content", credentials.UNCHECKED)
+
+
 def test_every_value_that_c2pa_can_give_is_known():
     kinds = (manifests.Content, manifests.Signature, manifests.Signer, manifests.Certificate)
     assert {value for kind in kinds for value in get_args(kind)} == set(credentials.STATES)

@@ -16,6 +16,7 @@ from cryptography.x509.oid import AuthorityInformationAccessOID, ExtendedKeyUsag
 from tests import hostile
 
 IPTC = "http://cv.iptc.org/newscodes/digitalsourcetype/"
+NOTHING = b"no certificate is put in another's place"
 Key = ec.EllipticCurvePrivateKey
 
 
@@ -83,12 +84,17 @@ def signed(
     mime: str = "image/jpeg",
     signer: tuple[str, Key] | None = None,
     ingredient: bytes | None = None,
+    ingredient_mime: str | None = None,
     relation: str = "parentOf",
     remote: str | None = None,
     embed: bool = True,
     more: tuple[dict[str, Any], ...] = (),
+    heard: list[tuple[bytes, bytes]] | None = None,
 ) -> bytes:
-    """A picture with a manifest that names an action of a source type, and perhaps its ingredient."""
+    """A picture with a manifest that names an action of a source type, and perhaps its ingredient.
+
+    ``heard`` takes what was signed and the signature, for those who mean to sign something else.
+    """
     import c2pa
 
     made: dict[str, Any] = {"action": action, "softwareAgent": generator}
@@ -108,7 +114,7 @@ def signed(
     builder = c2pa.Builder(manifest, context=c2pa.Context.from_dict(settings))
     if ingredient:
         entry = {"title": "before.jpg", "relationship": relation, "instance_id": "parent"}
-        builder.add_ingredient(json.dumps(entry), mime, io.BytesIO(ingredient))
+        builder.add_ingredient(json.dumps(entry), ingredient_mime or mime, io.BytesIO(ingredient))
     if remote:
         builder.set_remote_url(remote)
     if not embed:
@@ -117,7 +123,10 @@ def signed(
     stand_in, before, after = _stand_in(authority, chain, key)
 
     def sign(message: bytes) -> bytes:
-        return _raw(key.sign(message.replace(before, after), ec.ECDSA(hashes.SHA256())))
+        made = sign_with(key, message.replace(before, after))
+        if heard is not None:
+            heard.append((message, made))
+        return made
 
     out = io.BytesIO()
     hand = c2pa.Signer.from_callback(sign, c2pa.C2paSigningAlg.ES256, stand_in, None)
@@ -131,6 +140,8 @@ def _stand_in(authority: Authority, chain: str, key: Key) -> tuple[str, bytes, b
     The library signs with no expired certificate: it is put in its place in what is signed and in the file.
     """
     wanted = x509.load_pem_x509_certificates(chain.encode())[0]
+    if wanted.not_valid_before_utc <= datetime.now(UTC) <= wanted.not_valid_after_utc:
+        return chain, NOTHING, NOTHING
     after = wanted.public_bytes(serialization.Encoding.DER)
     name = wanted.subject.get_attributes_for_oid(NameOID.COMMON_NAME)[0].value
     while True:  # an ECDSA signature has 70 to 72 bytes
@@ -145,9 +156,9 @@ def _ocsp(certificate: x509.Certificate) -> str:
     return str(access[0].access_location.value)
 
 
-def _raw(signature: bytes) -> bytes:
-    """The 64 bytes that COSE wants of a signature in DER (RFC 9053, 2.1)."""
-    r, s = decode_dss_signature(signature)
+def sign_with(key: Key, message: bytes) -> bytes:
+    """The 64 bytes that COSE wants of an ECDSA signature (RFC 9053, 2.1)."""
+    r, s = decode_dss_signature(key.sign(message, ec.ECDSA(hashes.SHA256())))
     return r.to_bytes(32, "big") + s.to_bytes(32, "big")
 
 
