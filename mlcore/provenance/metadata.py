@@ -8,7 +8,7 @@ generated pictures.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from mlcore.contracts import Finding, Says, Source
 from mlcore.provenance import blocks as containing
@@ -62,10 +62,14 @@ def read(data: bytes) -> list[Finding]:
 
 def findings(meta: Metadata) -> list[Finding]:
     """All findings, what speaks of generation first."""
-    named = _generator(meta)
+    source_types = _source_types(meta)
+    named, system = _generator(meta), _ai_properties(meta)
+    terms = {each.facts["digital_source_type"] for each in source_types}
+    if terms & vocabulary.COMPOSITES and not any(each.says is Says.AI for each in source_types):
+        named, system = [*map(_as_a_step, named)], [*map(_as_a_step, system)]
     found = [
-        *_source_types(meta), *labels.midjourney(meta), *labels.grok(meta), *labels.tc260(meta),
-        *labels.samsung(meta), *labels.bytedance(meta), *named, *_ai_properties(meta),
+        *source_types, *labels.midjourney(meta), *labels.grok(meta), *labels.tc260(meta),
+        *labels.samsung(meta), *labels.bytedance(meta), *named, *system,
     ]  # fmt: skip
     found += [*_camera(meta), *_edited(meta), *contradictions.find(meta), *_notes(meta)]
     return found[:MOST_FINDINGS]
@@ -73,7 +77,7 @@ def findings(meta: Metadata) -> list[Finding]:
 
 def _source_types(meta: Metadata) -> list[Finding]:
     # The same statement often stands twice, as an element and in a list.
-    texts = dict.fromkeys([*meta.xmp_all("DigitalSourceType"), *meta.xmp_all("digitalSourceType")])
+    texts = dict.fromkeys(text for packet in meta.xmp for text in packet.whole("DigitalSourceType"))
     known = dict.fromkeys(filter(None, map(vocabulary.source_type, list(texts)[:20])))
     return [
         Finding(
@@ -102,6 +106,14 @@ def _generator(meta: Metadata) -> list[Finding]:
                 title = "Says that it was made with AI" if name == statements.NO_NAME else f"Names {name}"
                 return [_finding(Says.AI, title, detail, field=field, text=text, tool=name)]
     return []
+
+
+def _as_a_step(named: Finding) -> Finding:
+    """A generator named beside a composite made a part of it, and not the picture."""
+    if named.says is not Says.AI:
+        return named
+    detail = f"{named.detail} The file calls the picture edited or put together: a part of it was made by AI."
+    return replace(named, says=Says.EDITED, detail=detail)
 
 
 def _programs(meta: Metadata) -> list[tuple[str, str]]:

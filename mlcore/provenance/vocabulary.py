@@ -8,6 +8,7 @@ of it generated.
 from __future__ import annotations
 
 import re
+from urllib.parse import unquote
 
 from mlcore.contracts import Says
 
@@ -33,6 +34,19 @@ SOURCE_TYPES: dict[str, tuple[Says, str]] = {
     "dataDrivenMedia": (Says.INFO, "drawn from data by a program"),
     "virtualRecording": (Says.INFO, "recorded in a virtual world"),
     "screenCapture": (Says.INFO, "a picture of a screen"),
+}
+
+# Of these a part may be generated, and the picture is not.
+COMPOSITES = {"compositeWithTrainedAlgorithmicMedia", "compositeSynthetic", "composite"}
+# The term that is meant by other spellings: those of C2PA's guidance, and the names that IPTC shows.
+_MEANT = {
+    "compositedWithTrainedAlgorithmicMedia": "compositeWithTrainedAlgorithmicMedia",
+    "createdUsingGenerativeAI": "trainedAlgorithmicMedia",
+    "editedUsingGenerativeAI": "compositeWithTrainedAlgorithmicMedia",
+}
+_TERMS = {
+    **{term.lower(): term for term in SOURCE_TYPES},
+    **{other.lower(): term for other, term in _MEANT.items()},
 }
 
 # Names that stand for nothing but a generator. Words that people also use for other things
@@ -85,8 +99,13 @@ def generator(text: str) -> str:
 
 
 def source_type(text: str) -> tuple[str, Says, str] | None:
-    """(term, what it speaks for, in words) of a DigitalSourceType address or bare term."""
-    term = re.split(r"[/#:]", text.strip()[:300].rstrip("/"))[-1]
-    by_lower = {known.lower(): known for known in SOURCE_TYPES}
-    known = by_lower.get(term.lower())
-    return (known, *SOURCE_TYPES[known]) if known else None
+    """(term, what it speaks for, in words) of a DigitalSourceType address, short code or bare term.
+
+    Writers differ in case, scheme, queries ("?lang=en"), fragments and slashes at the end, and some
+    write the name that IPTC shows in place of the term.
+    """
+    address = unquote(" ".join(text[:300].split())).split("?")[0]
+    for part in reversed([address, *re.split(r"[/#]", address)]):  # a fragment may be the term, or follow it
+        if known := _TERMS.get(re.sub(r"[\s_-]", "", part.rpartition(":")[2]).lower()):
+            return (known, *SOURCE_TYPES[known])
+    return None
