@@ -10,6 +10,8 @@ from dataclasses import dataclass
 
 from django.urls import reverse
 
+from mlcore.errors import IMAGE_CODES
+
 
 @dataclass(frozen=True)
 class ProblemType:
@@ -126,7 +128,8 @@ def documentation() -> str:
     rows = "\n".join(
         f"| `{each.slug}` | {each.status} | {each.title} | {each.remedy} |" for each in TYPES.values()
     )
-    return DOCUMENT.format(rows=rows)
+    codes = "\n".join(f"| `{code}` | {what} |" for code, what in IMAGE_CODES.items())
+    return DOCUMENT.format(rows=rows, codes=codes)
 
 
 DOCUMENT = """\
@@ -148,6 +151,15 @@ Every error under `/api/` is a problem of [RFC 9457](https://www.rfc-editor.org/
 | type `/api/problems/…/` | status | title | what to do |
 | --- | --- | --- | --- |
 {rows}
+
+The `code` of `image-refused` for an image (a zip of a batch has its own, of which `detail` says what to do):
+
+| code | what is wrong with the file |
+| --- | --- |
+{codes}
+
+A harmless oddity, such as a wrong checksum in a side note or a missing mark at the end, refuses nothing: the
+image is examined, and `facts.notes` says what was found.
 
 Made from `cifake_site/problem_types.py` by `manage.py shell -c "from cifake_site import problem_types;
 print(problem_types.documentation(), end='')"`.

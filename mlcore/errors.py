@@ -17,9 +17,24 @@ class MlcoreError(Exception):
 
 
 class ImageRefused(MlcoreError):
-    """The file is not an image that can be examined (see ``code`` for which limit)."""
+    """The file is not an image that can be examined: ``code`` is one of ``IMAGE_CODES``."""
 
     code = "not_an_image"
+
+
+IMAGE_CODES = {
+    "empty_file": "It has no bytes.",
+    "too_large": "It has more bytes than may be sent.",
+    "not_an_image": "Its bytes are no image's.",
+    "unsupported_format": "Another format: PDF, SVG, a video, a camera's own raw format.",
+    "unsupported_variant": "A known format in a variant that is not examined: camera raw in TIFF, a JPEG of "
+    "12 bits, a BMP that holds a JPEG.",
+    "truncated": "Broken: damaged, or more than 5 % of the picture is missing.",
+    "too_many_pixels": "More than 50 megapixels.",
+    "too_small": "A side has less than 8 pixels.",
+    "extreme_ratio": "One side is more than 20 times the other.",
+    "too_complex": "It would take too long, or too much memory, to decode.",
+}
 
 
 class DataError(MlcoreError):

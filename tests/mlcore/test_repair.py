@@ -8,7 +8,7 @@ from PIL import Image
 
 from mlcore import imaging, provenance, repair
 from mlcore.contracts import ProvenanceSummary
-from mlcore.errors import ImageRefused
+from mlcore.errors import IMAGE_CODES, ImageRefused
 from mlcore.repair.prepared import missing_share
 from tests import hostile, oddities
 from tests.mlcore.test_imaging import assert_like
@@ -113,3 +113,8 @@ XMP = (
     '<rdf:Description xmlns:Iptc4xmpExt="http://iptc.org/std/Iptc4xmpExt/2008-02-29/" '
     'Iptc4xmpExt:DigitalSourceType="%s"/></rdf:RDF></x:xmpmeta>'
 )
+
+
+def test_every_code_is_one_of_those_that_are_documented():
+    codes = {code for _, code in hostile.BROKEN.values()} | {code for _, code, _ in oddities.REFUSED.values()}
+    assert codes | {"too_large"} == set(IMAGE_CODES)
