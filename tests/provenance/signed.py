@@ -89,10 +89,12 @@ def signed(
     remote: str | None = None,
     embed: bool = True,
     more: tuple[dict[str, Any], ...] = (),
+    described: tuple[dict[str, Any], ...] = (),
     heard: list[tuple[bytes, bytes]] | None = None,
 ) -> bytes:
     """A picture with a manifest that names an action of a source type, and perhaps its ingredient.
 
+    ``more`` are further actions, ``described`` further assertions.
     ``heard`` takes what was signed and the signature, for those who mean to sign something else.
     """
     import c2pa
@@ -103,7 +105,10 @@ def signed(
     if ingredient:
         made["parameters"] = {"ingredientIds": ["parent"]}
     actions = {"label": "c2pa.actions.v2", "data": {"actions": [made, *more]}}
-    manifest = {"claim_generator_info": [{"name": generator, "version": "1.0"}], "assertions": [actions]}
+    manifest = {
+        "claim_generator_info": [{"name": generator, "version": "1.0"}],
+        "assertions": [actions, *described],
+    }
     settings = {
         "verify": {"verify_after_sign": False, "verify_trust": False},
         "builder": {

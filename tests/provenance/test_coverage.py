@@ -267,3 +267,36 @@ FLOODS = {
 def test_floods_end_early_and_are_not_vouched_for(flood):
     with pytest.raises(coverage.Unclear):
         coverage._Boxes(FLOODS[flood]).hide_a_picture()
+
+
+def sequence(kind: bytes, form: str, *offsets: int) -> bytes:
+    """The table of a sequence's chunks, where ISO 14496-12 has it."""
+    table = box(kind, bytes(4) + struct.pack(f">I{len(offsets)}{form}", len(offsets), *offsets))
+    return reduce(lambda inner, name: box(name, inner), (b"stbl", b"minf", b"mdia", b"trak", b"moov"), table)
+
+
+@pytest.mark.parametrize(("kind", "form"), [(b"stco", "I"), (b"co64", "Q")])
+def test_chunks_of_a_sequence_lie_behind_all_that_is_left_out(kind, form):
+    head, free, pixels = box(b"ftyp", b"avis"), box(b"free", bytes(40)), box(b"mdat", b"p" * 40)
+    table = sequence(kind, form, 0, 0)
+    before = len(head) + len(free) + len(table)
+    good = head + free + sequence(kind, form, before + 30, before + 8) + pixels
+    assert not coverage._Boxes(good).hide_a_picture()
+    assert coverage._Boxes(
+        head + free + sequence(kind, form, before + 8, len(head) + 8) + pixels
+    ).hide_a_picture()
+    assert coverage._Boxes(good + free).hide_a_picture()  # the last chunk may reach into it
+
+
+@pytest.mark.parametrize("version", [0, 1, 2])
+@pytest.mark.parametrize("method", [0, 1])
+def test_every_version_of_the_list_of_items(version, method):
+    head, free = box(b"ftyp", b"heic"), box(b"free", bytes(40))
+    item = struct.pack(">H" if version < 2 else ">I", 1) + (struct.pack(">H", method) if version else b"")
+    item += struct.pack(
+        ">HIHII", 0, len(head), 1, 8, 4
+    )  # bytes 8 to 12 behind the base, which is the box's start
+    count = struct.pack(">H" if version < 2 else ">I", 1)
+    listed = box(b"iloc", bytes([version, 0, 0, 0]) + b"\x44\x40" + count + item)
+    file = head + free + box(b"meta", bytes(4) + listed)
+    assert coverage._Boxes(file).hide_a_picture() == (version == 0 or method == 0)

@@ -148,17 +148,22 @@ def test_a_description_speaks_for_the_whole_picture_and_a_region_in_it_does_not(
     assert (made.whole, made.parts) == ((), ((TRAINED, ""),))
 
 
+def described(term: str) -> Json:
+    work = {"@context": "https://schema.org", "@type": "CreativeWork", "digitalSourceType": term}
+    return {"label": "stds.schema-org.CreativeWork", "data": work, "kind": "Json"}
+
+
+@pytest.mark.parametrize("source", [None, "digitalArt", "humanEdits", "compositeWithTrainedAlgorithmicMedia"])
+def test_a_description_of_the_whole_picture_decides(tmp_path, source):
+    data = signed(OURS, source_type=source, described=(described(TRAINED),))
+    assert examine(data, None, trust_dir=folder(tmp_path, OURS)).summary == "declared_ai_signed"
+
+
 def test_a_camera_and_ai_at_once_is_an_edit():
-    more = {"label": "stds.schema-org.CreativeWork", "data": {"digitalSourceType": TRAINED}}
-    assert actions.read(raw(created(CAPTURE), more=(more,))).whole == (CAPTURE, TRAINED)
-    found = only(
-        signed(
-            OURS,
-            source_type="digitalCapture",
-            more=({"action": "c2pa.created", "digitalSourceType": TRAINED},),
-        )
-    )
-    assert found.says == Says.EDITED
+    for options in ({"described": (described(TRAINED),)}, {"more": (created(),)}):
+        found = only(signed(OURS, source_type="digitalCapture", **options))
+        assert found.says == Says.EDITED
+        assert "generative AI" in found.detail
 
 
 def test_an_edit_of_the_whole_by_ai_is_an_edit():
