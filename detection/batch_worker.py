@@ -1,7 +1,7 @@
 """Feeds batches in, entry by entry, as if each image had been sent by itself, in the InferenceConsumer.
 
 A batch never stands between a person and their image: entries are taken in only while few images of
-batches wait for the model, one at a time is decoded whatever the number of threads, and what was sent
+batches wait for the model, one at a time is decoded (:data:`detection.intake.BATCHES`), and what was sent
 by itself comes first in every lane (:mod:`detection.queue`).
 """
 
@@ -40,7 +40,6 @@ FAULT = (
     "A fault in the program kept this image out. Send it again; if it fails again, tell who runs this site."
 )
 GONE = "The zip is gone from the storage. Send the batch again."
-_DECODING = threading.Lock()  # of the two places that detection.intake has, one is for people
 
 
 class NoLonger(Exception):
@@ -136,15 +135,8 @@ def _submit(entry: BatchEntry, principal: Principal) -> None:
     data, name = remote.fetch_image(entry.name) if entry.is_url else _from_archive(entry)
     url = entry.name if entry.is_url else ""
     said = Particulars(reference=entry.batch.reference, source_url=url, batch=entry.batch)
-    with _DECODING:
-        services.submit(
-            principal=principal,
-            data=data,
-            name=name,
-            particulars=said,
-            also=partial(batch_queue.accept, entry),
-            patience=None,
-        )
+    also = partial(batch_queue.accept, entry)
+    services.submit(principal=principal, data=data, name=name, particulars=said, also=also, patience=None)
 
 
 def _from_archive(entry: BatchEntry) -> tuple[bytes, str]:

@@ -31,6 +31,7 @@ PLACES = 2
 WAITING = 20, 32
 PATIENCE = 30.0  # seconds that a request waits for its turn
 BUSY = "Too many images are being taken in just now. Send this one again in a moment."
+BATCHES = "batches"  # take turns as one more organisation: of the places, one is always for people
 DECODING = Turns(PLACES, PLACES - 1, WAITING, BUSY)
 
 
@@ -47,7 +48,7 @@ class Intake:
 
 
 def take_in(data: bytes | IO[bytes], name: str, owner: Hashable, patience: float | None = PATIENCE) -> Intake:
-    """Checks and decodes one file. ``owner``: the organisation whose turn it takes.
+    """Checks and decodes one file. ``owner``: the organisation whose turn it takes, or ``BATCHES``.
 
     Raises:
         mlcore.errors.ImageRefused: with a sentence that names the file, the limit and the way out.

@@ -9,6 +9,7 @@ import ctypes
 import logging
 import multiprocessing
 import os
+import resource
 import signal
 import sys
 import threading
@@ -26,6 +27,7 @@ from mlcore.errors import ImageRefused, MlcoreError, ModelUnavailable, ObjectsUn
 logger = logging.getLogger(__name__)
 
 PR_SET_PDEATHSIG = 1
+TOO_MUCH = "This picture takes more memory to examine than is there for it. Make it smaller and try again."
 OTHER_MODELS = 2  # kept loaded: some 50 MB each
 ENVIRONMENT = {
     "TF_CPP_MIN_LOG_LEVEL": "2",
@@ -41,7 +43,7 @@ ENVIRONMENT = {
 
 def main(connection: Connection, module: str, lane: str, options: Options) -> None:
     """Loads a lane's stages, then answers Work with Reply until told to stop (None)."""
-    _prepare(lane)
+    _prepare(lane, options.memory)
     worker = Worker(import_module(module).STAGES, lane, options)
     loaded = worker.load()
     try:
@@ -85,6 +87,9 @@ class Worker:
         try:
             stage = self.stages[work.stage]
             answers = self._examine(self._run_of(stage, work.model), work.items, stage.raw)
+        except MemoryError:
+            logger.warning("The stage %s took too much memory.", work.stage)
+            answers = [Failure("out_of_memory", TOO_MUCH, final=len(work.items) == 1)] * len(work.items)
         except Exception as error:
             # The traceback goes to the log, once a batch at most; people get a sentence.
             logger.warning("The stage %s failed: %s", work.stage, error, exc_info=_unforeseen(error))
@@ -95,7 +100,7 @@ class Worker:
         """Runs the stage on those that can be decoded, and keeps every answer in its place."""
         if raw:
             return list(run(list(items)))
-        opened = [_picture(item) for item in items]
+        opened = [_picture(item, alone=len(items) == 1) for item in items]
         pictures = [each for each in opened if isinstance(each, Picture)]
         outcomes = iter(run(pictures) if pictures else [])
         return [next(outcomes) if isinstance(each, Picture) else each for each in opened]
@@ -118,12 +123,13 @@ class Worker:
             del self.runs[name]
 
 
-def _picture(item: Item) -> Picture | Failure:
+def _picture(item: Item, *, alone: bool) -> Picture | Failure:
+    """A file that memory is too short for is tried again by itself: others may have taken it."""
     try:
         # Intake has applied the site's limits; here they would only refuse what was let in.
         return imaging.examine(item.data, item.name, imaging.Limits(bytes=len(item.data) + 1))
     except ImageRefused as error:
-        return Failure(error.code, str(error), final=True)
+        return Failure(error.code, str(error), final=alone or error.code != "too_complex")
 
 
 def _failed(error: Exception) -> Answer:
@@ -138,7 +144,9 @@ def _unforeseen(error: Exception) -> bool:
     return not isinstance(error, MlcoreError)
 
 
-def _prepare(lane: str) -> None:
+def _prepare(lane: str, memory: int) -> None:
+    if memory:  # a picture that takes more fails by itself, before the kernel chooses whom to end
+        resource.setrlimit(resource.RLIMIT_DATA, (memory, memory))
     os.environ.update({key: value for key, value in ENVIRONMENT.items() if key not in os.environ})
     logging.basicConfig(level=logging.INFO, format=f"%(asctime)s %(levelname)s model-{lane}: %(message)s")
     # Ctrl-C in a terminal reaches the whole group; it is the consumer that decides when we end.

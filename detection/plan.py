@@ -36,7 +36,8 @@ def label(name: str) -> str:
 
 def options(model: str = "") -> Options:
     """For a model process that starts now. Reads the database: which model is active lives there."""
-    return Options(model or active.name(), settings.DATA_DIR, settings.C2PA_TRUST_DIR)
+    name = model or active.name()
+    return Options(name, settings.DATA_DIR, settings.C2PA_TRUST_DIR, settings.MODEL_MEMORY_BYTES)
 
 
 def lane(stage: Stage, model: str) -> str:

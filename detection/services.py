@@ -19,7 +19,7 @@ from django.utils import timezone
 from accounts import access, usage
 from accounts.access import Principal
 from detection import plan, push
-from detection.intake import PATIENCE, Intake, take_in
+from detection.intake import BATCHES, PATIENCE, Intake, take_in
 from detection.models import Batch, Detection, StageRun
 from detection.stored import NewFiles
 from mlcore import registry
@@ -59,8 +59,8 @@ def submit(
     """
     access.require(principal, access.WRITE)
     usage.require_room(principal)
-    intake = take_in(data, name, principal.organisation.pk, patience)
     said = particulars or Particulars()
+    intake = take_in(data, name, BATCHES if said.batch else principal.organisation.pk, patience)
     detection = Detection(
         organisation=principal.organisation,
         submitted_by=principal.user,

@@ -38,6 +38,7 @@ class Options:
     model: str
     data_dir: Path
     trust_dir: Path | None = None  # C2PA trust lists
+    memory: int = 0  # bytes of data that the process may hold; 0: as many as there are
 
 
 @dataclass(frozen=True)

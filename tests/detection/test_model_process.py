@@ -17,7 +17,7 @@ from detection.stages import Options, Outcome
 from detection.work import FAULT, Failure, Item, Work
 from mlcore.contracts import Skipped
 from tests.detection import toy_stages
-from tests.detection.toy_stages import HANG, KILL, RAISE
+from tests.detection.toy_stages import EAT, HANG, KILL, RAISE
 from tests.hostile import png, truncated_jpeg
 from tests.servers import eventually
 
@@ -51,6 +51,16 @@ def test_answers_come_in_the_order_of_the_pictures(process):
     assert kinds == [Outcome, Failure, Outcome]
     assert (reply.answers[1].code, reply.answers[1].final) == ("truncated", True)
     assert reply.run_ms > 0
+
+
+def test_what_takes_too_much_memory_fails_by_itself_and_for_good_where_it_is_alone(tmp_path):
+    process = ModelProcess(STAGES, "fast", Options("toy", tmp_path, memory=2 * 1024**3))
+    process.start()
+    together, alone = process.run(work((20, 20), EAT), 30), process.run(work(EAT), 30)
+    assert [(each.code, each.final) for each in together.answers] == [("out_of_memory", False)] * 2
+    assert [(each.code, each.final) for each in alone.answers] == [("out_of_memory", True)]
+    assert isinstance(process.run(work((20, 20)), 30).answers[0], Outcome)
+    process.close()
 
 
 def test_an_exception_is_an_answer_and_the_process_lives_on(process):

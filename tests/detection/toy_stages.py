@@ -20,7 +20,7 @@ from mlcore.overlay import pack
 
 MODEL = {"name": "toy", "version": "1", "sha256": "0" * 64}
 KILL = (8, 9)  # width and height of a picture that kills its process, whatever its name
-HANG, RAISE, CRASH = (8, 10), (8, 11), (8, 12)
+HANG, RAISE, CRASH, EAT = (8, 10), (8, 11), (8, 12), (8, 13)
 
 
 def load_verdict(options: Options) -> Run:
@@ -36,6 +36,8 @@ def verdict(picture: Picture, model: dict[str, str] = MODEL) -> Outcome:
         os.kill(os.getpid(), signal.SIGKILL)
     if size == CRASH:
         os.abort()
+    if size == EAT:
+        bytearray(4 * 1024**3)
     if size == HANG:
         threading.Event().wait()
     if size == RAISE:
