@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import chain
 
 AVIF_BRANDS = {b"avif", b"avis"}
 HEIF_BRANDS = {b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis"}
@@ -59,6 +60,8 @@ TILE_WIDTH, TILE_LENGTH = 322, 323
 COMPRESSION, PHOTOMETRIC, MAKE, SUB_PICTURES, DNG_VERSION = 259, 262, 271, 330, 50706
 SENSOR = {32803, 34892}  # photometric: a mosaic of colours; linear values of a sensor
 MOST_SUB_PICTURES = 16
+MOST_THUMBNAILS = 16  # pages before the picture itself
+SUBFILE_TYPE, OLD_SUBFILE_TYPE = 254, 255
 MOST_TAGS = 1000  # that are looked at in each of them
 CHILDREN = {34665, 34853, 40965}  # EXIF, GPS and interoperability: Pillow reads them with the first page
 TYPE_SIZES = {
@@ -192,6 +195,7 @@ class Tiff:
     ``tile``, the pixels of one tile (0 where it has strips, which readers cut to the picture).
 
     ``raw``: it, or a picture below it, is what a camera's sensor saw. ``compression``: its number.
+    ``page``: the first one that is not a thumbnail of another; 0 where there is none.
     """
 
     pages: int
@@ -199,6 +203,7 @@ class Tiff:
     tile: int
     raw: bool = False
     compression: int = 1
+    page: int = 0
 
 
 @dataclass(frozen=True)
@@ -213,9 +218,12 @@ class _Tag:
 def tiff(data: bytes, most_values: int) -> Tiff:
     """The claims of a TIFF or BigTIFF file (TIFF 6.0, section 2); counting ends above ``most_values``."""
     file = _Directories(data)
+    places = file.pages()
+    page = next((number for number, at in enumerate(places[:MOST_THUMBNAILS]) if not file.is_reduced(at)), 0)
     tags: list[_Tag] = []
     values = 0
-    for tag in file.with_children(file.first):
+    read = dict.fromkeys([file.first, *places[page : page + 1]])  # a reader looks at the first one anyway
+    for tag in chain.from_iterable(map(file.with_children, read)):
         tags.append(tag)
         values += 1 if tag.kind in PLAIN_BYTES else max(1, tag.count)
         if values > most_values:
@@ -226,7 +234,7 @@ def tiff(data: bytes, most_values: int) -> Tiff:
         for number in (TILE_WIDTH, TILE_LENGTH)
     )
     packed = next((tag.value for tag in tags if tag.number == COMPRESSION), 1)
-    return Tiff(file.pages(), values, width * length, file.is_raw(tags), packed)
+    return Tiff(len(places), values, width * length, file.is_raw(tags), packed, page)
 
 
 class _Directories:
@@ -240,13 +248,20 @@ class _Directories:
         self.step = 4 + 2 * self.word  # of one tag
         self.first = self._number(8 if big else 4, self.word)
 
-    def pages(self) -> int:
-        seen: set[int] = set()
+    def pages(self) -> list[int]:
+        """Where they are, up to MOST_PAGES + 1 of them."""
+        seen: dict[int, None] = {}
         place = self.first
         while place and place not in seen and place < len(self.data) and len(seen) <= MOST_PAGES:
-            seen.add(place)
+            seen[place] = None
             place = self._number(place + self.head + self._number(place, self.head) * self.step, self.word)
-        return len(seen)
+        return list(seen)
+
+    def is_reduced(self, place: int) -> bool:
+        """Whether a page says of itself that it is a smaller version of another."""
+        tags = list(self._tags(place, MOST_TAGS))
+        kind = next((tag.value for tag in tags if tag.number == SUBFILE_TYPE), 0)
+        return bool(kind & 1) or any(tag.number == OLD_SUBFILE_TYPE and tag.value == 2 for tag in tags)
 
     def with_children(self, place: int) -> Iterator[_Tag]:
         for tag in self._tags(place):

@@ -84,7 +84,11 @@ def examine(data: bytes, name: str, limits: Limits = DEFAULT_LIMITS) -> Picture:
         upright, more = _upright(loaded)
     image, stored = loaded.image, loaded.orientation
     frames = loaded.frames
-    notes = [*_name_notes(name, image.format or ""), *loaded.notes, *_frame_notes(frames, image.format or "")]
+    notes = [
+        *_name_notes(name, image.format or ""),
+        *loaded.notes,
+        *_frame_notes(frames, image.format or "", loaded.page),
+    ]
     facts = ImageFacts(
         format=image.format or "", mime=Image.MIME.get(image.format or "", "application/octet-stream"),
         bytes=len(data), sha256=hashlib.sha256(data).hexdigest(), width=upright.width,
@@ -167,6 +171,7 @@ class _Loaded:
     orientation: int
     frames: int
     notes: list[str]
+    page: int
 
 
 def _loaded(data: bytes, formats: tuple[str, ...], name: str, limits: Limits) -> _Loaded:
@@ -183,6 +188,8 @@ def _loaded(data: bytes, formats: tuple[str, ...], name: str, limits: Limits) ->
 
 def _decoded(prepared: Prepared, formats: tuple[str, ...], name: str, limits: Limits) -> _Loaded:
     image = _open(prepared.data, formats, name, limits)
+    if prepared.page:
+        _turn_to(image, prepared.page)
     _check_size(image.size, name, limits)
     notes = [*prepared.notes, *_tidied(image, prepared)]
     orientation = _orientation(image)
@@ -194,7 +201,7 @@ def _decoded(prepared: Prepared, formats: tuple[str, ...], name: str, limits: Li
         notes += [missing_note(share)] if share else [END_MISSING] if prepared.cut else []
     form = image.format or ""
     frames = _frames(prepared.data, form) if prepared.frames is None else prepared.frames
-    return _Loaded(image, orientation, min(frames, containers.MOST_PAGES + 1), notes)
+    return _Loaded(image, orientation, min(frames, containers.MOST_PAGES + 1), notes, prepared.page)
 
 
 def _open(data: bytes, formats: tuple[str, ...], name: str, limits: Limits) -> Image.Image:
@@ -206,6 +213,13 @@ def _open(data: bytes, formats: tuple[str, ...], name: str, limits: Limits) -> I
     except MemoryError:
         raise
     except Exception as error:  # decoders raise whatever they like at hostile bytes
+        raise _Undecodable from error
+
+
+def _turn_to(image: Image.Image, page: int) -> None:
+    try:
+        image.seek(page)
+    except Exception as error:
         raise _Undecodable from error
 
 
@@ -302,7 +316,9 @@ def _frames(data: bytes, form: str) -> int:
         return 1
 
 
-def _frame_notes(frames: int, form: str) -> list[str]:
+def _frame_notes(frames: int, form: str, page: int) -> list[str]:
+    if page:
+        return [f"Its page {page + 1} is examined: those before it are thumbnails."]
     if frames <= 1:
         return []
     count = str(frames) if frames <= containers.MOST_PAGES else f"more than {containers.MOST_PAGES:,}"

@@ -52,6 +52,7 @@ class Prepared:
     cut: bool = True  # False: ``other`` is asked only where the end of the picture looks empty
     again: Callable[[], Prepared] | None = None
     variant: str = ""
+    page: int = 0  # the one that is examined
 
 
 def missing_share(first: Image.Image, second: Image.Image) -> float:

@@ -20,4 +20,4 @@ def prepare(data: bytes, most_pixels: int) -> Prepared:
     packed = claims.compression
     variant = "" if packed in KNOWN else f"a TIFF packed in an unusual way ({packed})"
     # Pillow looks each page up in a list of all before it.
-    return Prepared(data, frames=claims.pages, variant=variant)
+    return Prepared(data, frames=claims.pages, variant=variant, page=claims.page)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import struct
+
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, TiffImagePlugin
 
 from mlcore import imaging, provenance, repair
 from mlcore.contracts import ProvenanceSummary
@@ -113,6 +115,22 @@ XMP = (
     '<rdf:Description xmlns:Iptc4xmpExt="http://iptc.org/std/Iptc4xmpExt/2008-02-29/" '
     'Iptc4xmpExt:DigitalSourceType="%s"/></rdf:RDF></x:xmpmeta>'
 )
+
+
+def test_of_a_tiff_that_begins_with_a_thumbnail_the_picture_is_examined():
+    pages = [hostile.gradient(16, 16), hostile.gradient()]
+    info = TiffImagePlugin.ImageFileDirectory_v2()
+    data = hostile.saved(pages[0], "TIFF", save_all=True, append_images=pages[1:])
+    assert imaging.examine(data, "x.tiff").image.size == (16, 16)  # two pages, as they are
+    info[254] = 1
+    first = hostile.saved(pages[0], "TIFF", tiffinfo=info, save_all=True, append_images=pages[1:])
+    second = bytearray(first)
+    places = [at for at in range(len(first)) if first[at : at + 8] == struct.pack("<HHI", 254, 4, 1)]
+    for at in places[1:]:
+        second[at + 8] = 0
+    picture = imaging.examine(bytes(second), "x.tiff")
+    assert_like(picture.image, hostile.gradient())
+    assert picture.facts.notes == ("Its page 2 is examined: those before it are thumbnails.",)
 
 
 def test_every_code_is_one_of_those_that_are_documented():
