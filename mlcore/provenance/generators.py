@@ -18,6 +18,7 @@ from mlcore.provenance.recipe_fields import Recipe
 from mlcore.provenance.text import SENTENCE, clean, facts
 
 MOST_FINDINGS = 6
+FEWEST_OBJECTS = 50  # of JSON in each of many texts
 DREAM = tuple(re.compile(flag) for flag in (r" -s ?\d", r" -S ?\d", r" -W ?\d", r" -C ?\d"))
 UUID_LIKE = re.compile(r"[0-9a-fA-F-]{16,64}")
 JOBS = "a hosted image job"
@@ -54,17 +55,19 @@ def findings(meta: Metadata, hidden: list[texts.Text] | None = None) -> list[Fin
 
 def _recipes(meta: Metadata, hidden: list[texts.Text]) -> list[Recipe]:
     gathered = [*texts.gather(meta), *hidden]
-    found = [(text.where, recognise(text.key, text.text)) for text in gathered]
+    braces = sum("{" in text.text[:200] for text in gathered)
+    most = max(FEWEST_OBJECTS, recipes.MOST_OBJECTS // max(braces, 1))
+    found = [(text.where, recognise(text.key, text.text, most)) for text in gathered]
     found += [("several texts", recipes.in_record(record)) for record in texts.records(meta)]
     return [replace(recipe, where=where) for where, recipe in found if recipe is not None]
 
 
-def recognise(key: str, text: str) -> Recipe | None:
+def recognise(key: str, text: str, most_objects: int = recipes.MOST_OBJECTS) -> Recipe | None:
     """Which program's text this is; ``key`` is the PNG keyword, or "" where the place has none."""
     by_key = KEYS.get(key.lower())
     if by_key is not None and (recipe := by_key(text)) is not None:
         return recipe
-    return recipes.recognise(text) if len(text) >= texts.SHORTEST else None
+    return recipes.recognise(text, most_objects) if len(text) >= texts.SHORTEST else None
 
 
 def _invokeai(text: str) -> Recipe | None:

@@ -27,7 +27,7 @@ PROMPT = _setting(r"prompt|include in image", r"([^;\n|]{0,2000})")
 MODEL = _setting("model", r"([^,;\n|\"']{1,200})")
 VERSION = re.compile(r"\b(?:Version|Generator): *([^,;\n]{1,100})")
 QUOTED_END = re.compile(r"[\"'], ")  # of a prompt in JSON that was cut short
-MOST_STEPS = 20  # mentions of steps that are looked at
+MOST_STEPS = 8  # mentions of steps that are looked at
 BEFORE, BEHIND = 2000, 1200  # characters around them in which the other settings stand
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 MOST_KEYS = 400  # of one object
@@ -132,9 +133,14 @@ def model_of(value: Any) -> str:
     return value if isinstance(value, str) else ""
 
 
+@lru_cache(maxsize=1024)
+def _normal(key: str) -> str:
+    return re.sub(r"[^a-z0-9]", "", key.rsplit(":", 1)[-1].lower())
+
+
 def normal(key: object) -> str:
     """``SD:cfg_scale``, ``cfgScale`` and ``CFG scale`` are one name."""
-    return re.sub(r"[^a-z0-9]", "", str(key)[:80].rsplit(":", 1)[-1].lower())
+    return _normal(str(key)[:80])
 
 
 MODEL_KEYS = {"name", "key", "model", "modelname", "modelfilename", "basemodel"}

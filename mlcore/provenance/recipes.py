@@ -16,6 +16,7 @@ import json
 import re
 from collections import deque
 from collections.abc import Iterator
+from itertools import islice
 from typing import Any
 
 from mlcore.provenance import comfyui, infotext, vocabulary
@@ -38,13 +39,17 @@ MOST_INNER = 40  # texts of JSON within JSON
 DEEPEST = 24
 LANGUAGE_MODEL = {"temperature", "topp", "topk", "maxtokens", "nctx", "messages", "tokens"}
 PROGRAM_KEYS = {"software", "generator", "creatortool", "generatedby", "app", "application", "program"}
+WITHOUT_PROMPT = {"steps", "sampler", "guidance"}
 WEIGHTS = re.compile(r"\.(safetensors|ckpt|gguf|sft)\b", re.I)
 
 
-def recognise(text: str) -> Recipe | None:
-    """What generator's prompt and settings a text is, None for any other; never raises."""
+def recognise(text: str, most_objects: int = MOST_OBJECTS) -> Recipe | None:
+    """What generator's prompt and settings a text is, None for any other; never raises.
+
+    ``most_objects`` of JSON are looked at.
+    """
     value = json_in(text)
-    recipe = in_json(value) if isinstance(value, dict | list) else None
+    recipe = in_json(value, most_objects) if isinstance(value, dict | list) else None
     return recipe or comfyui.cut_short(text) or infotext.in_lines(text)
 
 
@@ -64,17 +69,16 @@ def json_in(text: str) -> Any:
         return None
 
 
-def in_json(value: Any) -> Recipe | None:
+def in_json(value: Any, most: int = MOST_OBJECTS) -> Recipe | None:
     """The graph or the settings among all objects of a JSON value; settings count before mere names."""
-    objects = list(_objects(value))
+    objects = list(islice(_objects(value, most), most))
     if graph := comfyui.graph(objects):
         return graph
-    marks = _marks(objects)
+    read = [(_fields(keys), keys) for keys in objects]
     for test in (is_recipe, _has_marks, _names_generator):
-        for keys in objects:
-            fields = _fields(keys)
+        for fields, keys in read:
             if test(fields, keys):
-                return _of_object(fields, keys, marks)
+                return _of_object(fields, keys, _marks(objects))
     return None
 
 
@@ -97,12 +101,9 @@ def in_record(record: dict[str, str]) -> Recipe | None:
 
 def is_recipe(fields: dict[str, Any], keys: dict[str, Any]) -> bool:
     """Whether an object's fields are a generator's settings; ``keys`` are all of its keys."""
-    if LANGUAGE_MODEL & set(map(normal, keys)):
-        return False
-    settings = len(SETTINGS & fields.keys())
-    if "prompt" in fields or "negative" in fields:
-        return settings >= 2
-    return {"steps", "sampler", "guidance"} <= fields.keys()
+    prompted = "prompt" in fields or "negative" in fields
+    enough = len(SETTINGS & fields.keys()) >= 2 if prompted else fields.keys() >= WITHOUT_PROMPT
+    return enough and not LANGUAGE_MODEL & set(map(normal, keys))
 
 
 def _names_generator(fields: dict[str, Any], keys: dict[str, Any]) -> bool:
@@ -130,10 +131,10 @@ def _fields(keys: dict[str, Any]) -> dict[str, Any]:
     return fields
 
 
-def _objects(value: Any) -> Iterator[dict[str, Any]]:
+def _objects(value: Any, most: int) -> Iterator[dict[str, Any]]:
     """All objects of a JSON value, the outer before the inner, those in strings of JSON as well."""
     waiting, texts = deque([(value, 0)]), MOST_INNER
-    for _ in range(8 * MOST_OBJECTS):
+    for _ in range(8 * most):
         if not waiting:
             return
         value, depth = waiting.popleft()
@@ -144,13 +145,13 @@ def _objects(value: Any) -> Iterator[dict[str, Any]]:
             value = json_in(value) if texts >= 0 else None
             waiting.append((value, depth + 1))
             continue
-        if depth < DEEPEST and len(waiting) < MOST_OBJECTS:
-            waiting.extend((inner, depth + 1) for inner in _inner(value))
+        if depth < DEEPEST and len(waiting) < most:
+            waiting.extend((inner, depth + 1) for inner in _inner(value, most))
 
 
-def _inner(value: Any) -> list[Any]:
+def _inner(value: Any, most: int) -> list[Any]:
     values = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
-    kept = [each for each in list(values)[:MOST_OBJECTS] if isinstance(each, dict | list | str)]
+    kept = [each for each in list(islice(values, most)) if isinstance(each, dict | list | str)]
     return [each for each in kept if not isinstance(each, str) or each[:1] in ("{", "[")]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import struct
 from collections.abc import Callable
 
@@ -28,6 +29,7 @@ from tests.provenance.pieces import (
     flipped,
     graph,
     jpeg_with,
+    json_in_json,
     known_many_times,
     laughs,
     nasty,
@@ -41,6 +43,7 @@ from tests.provenance.pieces import (
     thumbnail,
     tiff,
     webp_with,
+    wide_json,
     xmp_jpeg,
     xmp_png,
 )
@@ -146,6 +149,28 @@ HOSTILE: dict[str, Maker] = {
         text_chunk("prompt", b'{"1":{"class_type":[],"inputs":{"text":["2",0]}}}'),
     ),
     "settings repeated.png": lambda: png_with(text_chunk("parameters", b"Steps: 1, " * 90_000)),
+    "json in json in json.png": lambda: png_with(text_chunk("Comment", json_in_json(18))),
+    "json 5,000 texts of json.png": lambda: png_with(
+        text_chunk("Comment", json.dumps([json.dumps({"prompt": ["a"] * 9})] * 5000).encode())
+    ),
+    "json wide and deep.png": lambda: png_with(text_chunk("Comment", wide_json())),
+    "json of the same keys in 200 texts.png": lambda: png_with(
+        *[text_chunk(f"k{n}", json.dumps([{"seed": n, "steps": 1}] * 300).encode()) for n in range(199)]
+    ),
+    "settings named 90,000 times.png": lambda: png_with(
+        text_chunk("a", b"seed: 1, cfg: 1, " * 30_000 + b"steps: 1, model: x, " * 20_000)
+    ),
+    "broken graph 90,000 times.png": lambda: png_with(text_chunk("a", b'{"class_type" : ' * 60_000)),
+    "numbers like ImageMagick's.png": lambda: png_with(text_chunk("exif:UserComment", b"255, " * 200_000)),
+    "exif texts without names.jpg": lambda: exif_png(
+        tiff(*((tag, 2, 900, 26_000) for tag in range(50_000, 52_000)), tail=b"a castle " * 4000)
+    ),
+    "xmp second block lies.jpg": lambda: jpeg_with(
+        *[segment(0xE1, b"http://ns.adobe.com/xmp/extension/\0" + b"\xff" * 40 + b"<a>" * 9)] * 500
+    ),
+    "xmp second block of no length.jpg": lambda: jpeg_with(
+        segment(0xE1, b"http://ns.adobe.com/xmp/extension/\0", length=40)
+    ),
     "dream without end.png": lambda: png_with(text_chunk("Dream", b'"' + b" -s1" * 100_000)),
     # Containers that lie
     "jpeg segment longer than the file.jpg": lambda: jpeg_with(
@@ -167,6 +192,8 @@ HOSTILE: dict[str, Maker] = {
     "webp chunk lies.webp": lambda: webp_with((b"EXIF", b"II*\0"), claimed=0xFFFFFFFE),
     "webp 9,000 chunks.webp": lambda: webp_with(*[(b"XMP ", b"<a/>")] * 9_000),
     "gif comments without end.gif": lambda: hostile.animated("GIF")[:-1] + b"!\xfe\xff" * 40_000,
+    "gif comment of single bytes.gif": lambda: hostile.animated("GIF")[:-1] + b"!\xfe" + b"\1a" * 2 * MIB,
+    "gif 9,000 comments.gif": lambda: hostile.animated("GIF")[:-1] + b"!\xfe\5hello\0" * 9_000,
     "gif xmp without end.gif": lambda: hostile.animated("GIF")[:-1] + b"!\xff\x0bXMP DataXMP" + b"<a>" * 5000,
     "tiff xmp outside.tiff": lambda: hostile.tiff(
         *hostile.grey_tags(16, (700, 1, 0x7FFFFFFF, 8), (33723, 4, 0x3FFFFFFF, 8)), data=bytes(256)

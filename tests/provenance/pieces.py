@@ -181,6 +181,21 @@ def graph(nodes: int) -> bytes:
     ).encode()
 
 
+def json_in_json(levels: int) -> bytes:
+    """A text of JSON that holds a text of JSON …; each level doubles its backslashes."""
+    text = '{"seed":1}'
+    for _ in range(levels):
+        text = json.dumps({"a": text})
+        if len(text) > MIB - 100:
+            break
+    return text.encode()[: MIB - 100]
+
+
+def wide_json() -> bytes:
+    """30,000 small objects, and a few that hold many."""
+    return json.dumps([{"prompt": {"a": [{}] * 30}, "seed": {}}] * 800 + [{}] * 30_000).encode()
+
+
 def nasty(seed: int, size: int = 3000) -> bytes:
     return random.Random(seed).randbytes(size)
 
