@@ -201,6 +201,16 @@ class TestEventsOfOne:
             assert (event["event"], event["data"]) == ("deleted", {"id": str(detection.pk)})
             assert await asked.event() is None
 
+    async def test_what_is_restored_is_told_again(self, secret, principal, detection):
+        async with Asking("GET", "events/", secret) as asked:
+            await asked.answered()
+            assert (await asked.event())["data"]["id"] == str(detection.pk)
+            await sync_to_async(trash.delete)(principal=principal, pk=detection.pk)
+            assert (await asked.event())["event"] == "deleted"
+            await sync_to_async(trash.restore)(principal=principal, pk=detection.pk)
+            event = await asked.event()
+            assert (event["event"], event["data"]["id"]) == ("detection", str(detection.pk))
+
     async def test_a_revoked_key_hears_nothing_more(self, secret, principal, detection, lost):
         async with Asking("GET", f"detections/{detection.pk}/events/", secret) as asked:
             await asked.answered()

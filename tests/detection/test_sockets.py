@@ -187,6 +187,18 @@ class TestPush:
             await sync_to_async(trash.delete)(principal=principal, pk=detection.pk)
             assert await browser.hear() == {"type": "deleted", "id": str(detection.pk)}
 
+    async def test_what_is_restored_is_told_again(self, principal, cookie, submit):
+        detection = await sync_to_async(submit)()
+        async with Browser(stream(principal), cookie) as browser:
+            known = (await browser.hear())["version"]
+            for _ in range(2):
+                await sync_to_async(trash.delete)(principal=principal, pk=detection.pk)
+                assert await browser.hear() == {"type": "deleted", "id": str(detection.pk)}
+                await sync_to_async(trash.restore)(principal=principal, pk=detection.pk)
+                found = await browser.hear()
+                assert (found["detection"]["id"], found["version"]) == (str(detection.pk), known + 2)
+                known = found["version"]
+
     async def test_a_push_without_news_says_nothing(self, principal, cookie, submit):
         detection = await sync_to_async(submit)("old.png")
         async with Browser(stream(principal), cookie) as browser:
