@@ -94,8 +94,10 @@ def test_shell_samples(live, images):
     assert '"verdict": "fake"' in parts[4]
     assert '"value":"cfk_' in parts[5]
     assert parts[6].strip() == "304"
-    assert '"words":"made the API key Picture desk"' in parts[8]
-    assert "/api/problems/invalid-parameter/" in parts[9]
+    assert '"deleted_by":"' in parts[8]
+    assert '"deleted_at":null' in parts[8]
+    assert '"words":"made the API key Picture desk"' in parts[9]
+    assert "/api/problems/invalid-parameter/" in parts[10]
 
 
 @pytest.mark.timeout(600)
