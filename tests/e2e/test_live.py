@@ -54,7 +54,7 @@ def test_a_dropped_socket_comes_back_and_catches_up(visit):
     wait_done(other, 1)
     give(other, [IMAGES[1]])
     wait_done(other, 2)
-    gone = result(other, IMAGES[0].name).locator("a").get_attribute("href")
+    gone = result(other, IMAGES[0].name).locator(".result__name a").get_attribute("href")
     other.goto(f"{page.url.split('/o/')[0]}{gone}delete/")
     other.get_by_role("button", name="Move to the trash").click()
     expect(result(page, IMAGES[0].name)).to_be_visible()
@@ -119,9 +119,9 @@ def test_a_result_page_fills_by_push_and_sees_its_end(visit):
     page, witness = visit("push@example.org")
     give(page, [IMAGES[0]])
     card = result(page, IMAGES[0].name)
-    expect(card.locator("a")).to_have_attribute("href", re.compile("/detections/"))
+    expect(card.locator(".result__name a")).to_have_attribute("href", re.compile("/detections/"))
     second = page.context.new_page()
-    second.goto(page.url.split("/o/")[0] + (card.locator("a").get_attribute("href") or ""))
+    second.goto(page.url.split("/o/")[0] + (card.locator(".result__name a").get_attribute("href") or ""))
     expect(second.locator("#result")).to_have_attribute("data-status", "done", timeout=60_000)
     expect(second.locator("h1")).to_have_text(VERDICTS)
     expect(second.locator(".viewer__heat")).to_be_visible()
@@ -152,7 +152,7 @@ def test_pages_whose_session_ended_lead_to_the_sign_in(visit):
     page, _ = visit("ended@example.org")
     give(page, [IMAGES[0]])
     wait_done(page, 1)
-    paths = ["history/", result(page, IMAGES[0].name).locator("a").get_attribute("href") or ""]
+    paths = ["history/", result(page, IMAGES[0].name).locator(".result__name a").get_attribute("href") or ""]
     pages = [page, *(page.context.new_page() for _ in paths)]
     cables = [Cable(each) for each in pages]
     for each, path in zip(pages, ["", *paths], strict=True):
@@ -178,7 +178,9 @@ def test_a_result_deleted_while_its_page_was_cut_off_says_so(visit):
     wait_done(page, 1)
     second = page.context.new_page()
     cable = Cable(second)
-    second.goto(urljoin(page.url, result(page, IMAGES[0].name).locator("a").get_attribute("href") or ""))
+    second.goto(
+        urljoin(page.url, result(page, IMAGES[0].name).locator(".result__name a").get_attribute("href") or "")
+    )
     expect(second.locator("#live")).to_have_attribute("data-live", "live")
     cable.pull()
     page.goto(second.url + "delete/")
@@ -208,7 +210,10 @@ def test_what_is_deleted_and_restored_goes_and_comes_back_on_other_pages(visit):
     give(page, [IMAGES[0], IMAGES[1]])
     wait_done(page, 2)
     other = page.context.new_page()
-    other.goto(result(page, IMAGES[0].name).locator("a").first.evaluate("(link) => link.href") + "delete/")
+    other.goto(
+        result(page, IMAGES[0].name).locator(".result__name a").first.evaluate("(link) => link.href")
+        + "delete/"
+    )
     for _ in range(2):
         other.get_by_role("button", name="Move to the trash").click()
         expect(result(page, IMAGES[0].name)).to_have_count(0)

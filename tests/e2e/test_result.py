@@ -70,7 +70,7 @@ def opened(visit) -> Callable[[str], tuple[Page, Callable[..., None], Json]]:
         give(page, [IMAGES[0]])
         card = result(page, IMAGES[0].name)
         expect(card.get_by_alt_text("Heat map")).to_be_visible(timeout=120_000)
-        address = urljoin(page.url, card.locator("a").get_attribute("href") or "")
+        address = urljoin(page.url, card.locator(".result__name a").get_attribute("href") or "")
         cable = Cable(page)
         page.goto(address)
         expect(page.locator("#live")).to_have_attribute("data-live", "live")
