@@ -46,25 +46,33 @@ _HEAD = (
 _ENGLISH = (
     rf"{_THIS}(?:ai|a\.i\.|artificial intelligence|genai)[- ]?(?:generated|created|made|produced)"
     rf"(?: {_PICTURE})?"
-    rf"|{_THIS}(?:made|created|generated|imagined|produced|rendered) (?:with|by|using) {_AI}{_TOOL}"
+    rf"|{_THIS}(?:made|created|generated|imagined|produced|rendered) (?:with|by|using) (?:an )?{_AI}{_TOOL}"
 )
+_MAKER = r"(?:openai|adobe|google|microsoft|meta)(?:['’]s)?"
 _MADE = r"(?:generiert|erstellt|erzeugt)"
 _GERMAN = (
     rf"{_KI}[- ]?{_MADE}(?:e[srn]?)?(?: (?:bild|grafik|foto|illustration))?"
-    rf"|(?:bild |foto |grafik )?(?:mit|von|durch) {_KI} {_MADE}|{_MADE} (?:mit|von|durch) {_KI}"
+    rf"|(?:(?:dieses |das )?(?:bild|foto|grafik) (?:wurde |ist )?)?(?:mit|von|durch) {_KI} {_MADE}"
+    rf"|{_MADE} (?:mit|von|durch) {_KI}"
 )
 _ROMANCE = (
-    r"(?:image |imagen |immagine |imagem )?"
+    r"(?:(?:cette |esta |questa )?(?:image|imagen|immagine|imagem) "
+    r"(?:a été |est |fue |es |ha sido |è stata )?)?"
     r"(?:g[ée]n[ée]r[ée]e?|cré[ée]e?|generad[oa]|cread[oa]|generat[oa]|creat[oa]|gerad[oa]|criad[oa]) "
     rf"(?:par|avec|con|por|com|da) (?:une? |la |l['’])?{_IA}"
 )
 WHOLE = re.compile(rf"{_HEAD}(?:{_ENGLISH}|{_GERMAN}|{_ROMANCE})", re.I)
+WHOLE_AND_NAME = re.compile(
+    rf"(?:{WHOLE.pattern})[ ,:(–-]+(?:(?:using|with|via|by|in|mit|avec|con) )?(?P<tool>.{{2,60}}?)\)?", re.I
+)
 # A maker's name behind these can only be a program's; "made by Grok" can be a person's work.
 WITH = re.compile(
     rf"{_HEAD}{_THIS}(?:(?:made|created|produced|rendered) (?:with|using|in)"
-    rf"|(?:ai[- ])?(?:generated|imagined) (?:with|by|using|in))(?P<tool> .{{2,60}})",
+    rf"|(?:ai[- ])?(?:generated|imagined) (?:with|by|using|in)) (?P<tool>.{{2,60}})",
     re.I,
 )
+BY = re.compile(rf"{_HEAD}{_THIS}(?:made|created|produced|rendered|drawn) by (?P<tool>.{{2,60}})", re.I)
+NO_PERSON = {"DALL·E", "Stable Diffusion", "Adobe Firefly", "ComfyUI", "OpenAI", "Microsoft"}
 EDITED = re.compile(
     rf"{_THIS}(?:edited|retouched|modified|enhanced) (?:with|by|using) {_AI}{_TOOL}"
     r"|magic eraser|generative fill",
@@ -115,8 +123,12 @@ def _stated(sentence: str) -> str:
     sentence = " ".join(sentence.split())
     if WHOLE.fullmatch(sentence):
         return vocabulary.generator(sentence) or NO_NAME
-    found = WITH.fullmatch(sentence)
-    return _only_a_name(found["tool"].strip()) if found else ""
+    for pattern in (WHOLE_AND_NAME, WITH, BY):
+        match = pattern.fullmatch(sentence)
+        name = _only_a_name(match["tool"].strip()) if match else ""
+        if name and (pattern is not BY or name in NO_PERSON):
+            return name
+    return ""
 
 
 def _only_a_name(text: str) -> str:
@@ -124,6 +136,6 @@ def _only_a_name(text: str) -> str:
     for _ in range(3):
         text = VERSION.sub("", text).strip()
     for pattern, name in vocabulary.GENERATORS:
-        if re.fullmatch(rf"(?:{pattern})(?: ai| \d[\w.]*)?", text, re.I):
+        if re.fullmatch(rf"(?:{_MAKER} )?(?:{pattern})(?: ai)?", text, re.I):
             return name
     return ""
