@@ -66,7 +66,7 @@ class Turns:
         full = mine >= self.waiting[0] or all_waiting >= self.waiting[1]
         wait = self._pace * (1 + mine) / self.each
         free = self._held.total() < self.places and self._held[owner] < self.each
-        if full or (wait > patience and not free):
+        if not free and (full or wait > patience):
             raise Busy(self.sentence, min(60, max(1, math.ceil(wait))))
 
     def _leave(self, owner: Hashable, ticket: threading.Event) -> None:

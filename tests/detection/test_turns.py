@@ -49,7 +49,8 @@ class Line:
     def end(self) -> None:
         while self.waiting() or self.releases:
             if self.releases:
-                self.let_one_go()
+                self.releases.pop(0).set()
+            threading.Event().wait(0.001)
         self.pool.shutdown()
 
 
