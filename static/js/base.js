@@ -79,9 +79,10 @@
   document.addEventListener("DOMContentLoaded", () => {
     document.querySelectorAll("[data-theme-toggle]").forEach(showTheme);
     document.querySelector("[aria-invalid=true]")?.focus(); // a form that came back: where to go on
-    const menu = document.querySelector("details.menu");
-    menu?.addEventListener("focusout", (event) => {
-      if (event.relatedTarget && !menu.contains(event.relatedTarget)) menu.open = false;
-    });
+    for (const menu of document.querySelectorAll("details.menu")) {
+      menu.addEventListener("focusout", (event) => {
+        if (event.relatedTarget && !menu.contains(event.relatedTarget)) menu.open = false;
+      });
+    }
   });
 })();

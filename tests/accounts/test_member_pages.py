@@ -248,6 +248,14 @@ class TestFounding:
 
 
 class TestTheMenu:
+    def test_shows_the_person_and_the_organisation_as_two_things(self, member_client, principal):
+        page = member_client.get(url("members", principal.organisation)).content.decode()
+        summaries = [
+            re.sub("<[^>]+>", "", each) for each in re.findall("<summary>(.*?)</summary>", page, re.S)
+        ]
+        assert f"Organisation: {principal.organisation}" in summaries
+        assert any(f"Your account: {principal.user}" in each for each in summaries)
+
     def test_offers_eight_organisations_and_marks_the_one_in_the_address(
         self, member_client, principal, make_organisation
     ):

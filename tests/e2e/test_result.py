@@ -208,7 +208,7 @@ def test_paper_shows_what_is_folded(opened):
 
 def test_the_error_rate_is_chosen_with_the_keyboard(visit):
     page, witness = visit("rate@example.org")
-    page.locator("details.menu > summary").click()
+    page.locator("details.menu:not(.menu--person) > summary").click()
     page.get_by_role("link", name=re.compile("^Settings of")).click()
     page.get_by_role("link", name="Answers", exact=True).click()
     expect(page.get_by_role("radio", name=re.compile("^Usual"))).to_be_checked()
