@@ -48,7 +48,18 @@ def provenance(found: Json) -> Json | None:
         "sentence": found["sentence"],
         "checks": credentials.checks(found["findings"]),
         "findings": [_finding(each) for each in found["findings"]],
+        "exif": [{"label": label, "text": text} for label, text in found.get("exif") or []],
+        "place": _place(found.get("place")),
     }
+
+
+def _place(found: list[float] | None) -> Json | None:
+    """Coordinates, and a map of them on another site, which is asked only where somebody follows the link."""
+    if not found:
+        return None
+    north, east = found
+    address = f"https://www.openstreetmap.org/?mlat={north}&mlon={east}#map=15/{north}/{east}"
+    return {"latitude": north, "longitude": east, "text": f"{north:.5f}, {east:.5f}", "url": address}
 
 
 def _finding(found: Json) -> Json:

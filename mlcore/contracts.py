@@ -124,6 +124,8 @@ class Provenance:
     summary: ProvenanceSummary
     sentence: str
     findings: tuple[Finding, ...] = ()
+    exif: tuple[tuple[str, str], ...] = ()  # (label, text) of every tag, which decides nothing
+    place: tuple[float, float] | None = None  # latitude and longitude by the EXIF data, in degrees
 
 
 @dataclass(frozen=True)

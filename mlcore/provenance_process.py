@@ -126,7 +126,13 @@ class ProvenanceProcess:
 
 
 def as_json(found: Provenance) -> dict[str, Any]:
-    return {"summary": str(found.summary), "sentence": found.sentence, "findings": _plain(found.findings)}
+    return {
+        "summary": str(found.summary),
+        "sentence": found.sentence,
+        "findings": _plain(found.findings),
+        "exif": [list(row) for row in found.exif],
+        "place": list(found.place) if found.place else None,
+    }
 
 
 def _plain(findings: tuple[Finding, ...]) -> list[dict[str, Any]]:
@@ -138,7 +144,10 @@ def from_json(found: dict[str, Any]) -> Provenance:
         Finding(**{**each, "source": Source(each["source"]), "says": Says(each["says"])})
         for each in found["findings"]
     ]
-    return Provenance(ProvenanceSummary(found["summary"]), found["sentence"], tuple(findings))
+    exif = tuple((label, text) for label, text in found.get("exif", ()))
+    place = tuple(found["place"]) if found.get("place") else None
+    summary = ProvenanceSummary(found["summary"])
+    return Provenance(summary, found["sentence"], tuple(findings), exif, place)
 
 
 # --- The child --------------------------------------------------------------------------

@@ -13,7 +13,7 @@ from PIL import Image
 
 from mlcore import containers
 from mlcore.contracts import Finding, Provenance, Says, Source
-from mlcore.provenance import bounds, contradictions, summary
+from mlcore.provenance import blocks, bounds, contradictions, exif_table, summary
 
 log = logging.getLogger(__name__)
 
@@ -48,7 +48,16 @@ def examine(data: bytes, image: Image.Image | None, *, trust_dir: Path | None) -
     # Cut only once sorted: no flood of weak findings can push a strong one out.
     findings = summary.strongest_first(found)
     word, sentence = summary.summarise(findings)
-    return Provenance(word, sentence, tuple(findings[: bounds.MOST_FINDINGS]))
+    table = _exif(data)
+    return Provenance(word, sentence, tuple(findings[: bounds.MOST_FINDINGS]), tuple(table.rows), table.place)
+
+
+def _exif(data: bytes) -> exif_table.Table:
+    try:
+        return exif_table.read(blocks.read(data).exif) if len(data) <= MOST_BYTES else exif_table.Table()
+    except Exception:
+        log.exception("Provenance: the EXIF table failed")
+        return exif_table.Table()
 
 
 def _guarded(

@@ -50,6 +50,7 @@ def examined(principal: Principal, name: str = "photo.jpg", data: bytes = b"", *
     verdict.result = {**(verdict.result or {}), "gate": GATE, "operating_points": points}
     verdict.save()
     findings = {"summary": "declared_ai", "sentence": "The file says so.", "findings": [CREDENTIALS, TEXT]}
+    findings |= {"exif": [["Exposure time", "1/250 s"]], "place": [52.52, 13.41]}
     _finish(detection, "provenance", findings)
     stability = {"agree": 0.5, "spread": 0.64, "stable": False, "variants": VARIANTS, "model": factory.MODEL}
     _finish(detection, "stability", stability)
