@@ -66,6 +66,7 @@ class DetectionAdmin(Dated, Evidence, ModelAdmin):
         "name",
         "organisation",
         "verdict",
+        "basis",
         "confidence",
         "submitted_by",
         "created_at",
@@ -73,6 +74,7 @@ class DetectionAdmin(Dated, Evidence, ModelAdmin):
     )
     list_filter = (
         "verdict",
+        "basis",
         ("completed_at", admin.EmptyFieldListFilter),
         ("deleted_at", admin.EmptyFieldListFilter),
         "model_name",

@@ -15,8 +15,9 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts.access import READ, WRITE
-from accounts.api_base import ApiView, query
+from accounts.api_base import ApiView, Problem, query
 from accounts.api_fields import LOCATION, lists
+from accounts.errors import Refused
 from detection import filtering, selectors, services, trash
 from detection.api_state import api_state
 from detection.api_submission import order, submitted, take_in
@@ -194,6 +195,7 @@ class RerunView(ApiView):
 
 class ExplanationView(ApiView):
     permissions = {"POST": (WRITE, READ)}
+    problems = {"POST": (409,)}
 
     @extend_schema(
         operation_id="detections_explain",
@@ -203,7 +205,13 @@ class ExplanationView(ApiView):
         responses={202: DetectionShape},
     )
     def post(self, request: Request, pk: UUID, stage: str) -> Response:
-        """Queues it, once however often it is asked for. Its state is among “explanations”."""
-        services.explain(principal=self.principal, pk=pk, stage=explanation_stage(stage))
+        """Queues it, once however often it is asked for. Its state is among “explanations”.
+
+        409 where the answer does not rest on the pixels: nothing in them explains it.
+        """
+        try:
+            services.explain(principal=self.principal, pk=pk, stage=explanation_stage(stage))
+        except Refused as refused:
+            raise Problem("conflict", str(refused), code=refused.code) from refused
         detection = selectors.get(self.principal, pk)
         return Response(api_state(detection, request.build_absolute_uri), status=202)

@@ -25,7 +25,6 @@ from detection.api import KEY, RETRY_AFTER, AnyFormat
 from detection.archives import ArchiveRefused
 from detection.batch_selectors import Progress
 from detection.batch_shapes import ArchiveOrder, BatchOrder, BatchShape, UrlsOrder
-from detection.idempotency import Answer
 from detection.models import Batch
 
 TAGS = ["Batches"]
@@ -79,11 +78,8 @@ class BatchesView(ApiView):
         if pk is None:
             with once:
                 pk = self._made(asked.validated_data, once.attach).pk
-        batch = batch_selectors.batch(self.principal, pk)
-        shape = self._shape(batch)
-        answer = once.answer or once.finish(Answer(202, shape, {"Location": shape["url"]}))
-        headers = {**answer.headers, "Retry-After": RETRY}
-        return Response(answer.body, answer.status, headers=headers)
+        shape = self._shape(batch_selectors.batch(self.principal, pk))
+        return Response(shape, 202, headers={"Location": shape["url"], "Retry-After": RETRY})
 
     def _made(self, data: Any, also: Callable[[Batch], None]) -> Batch:
         try:
@@ -186,6 +182,7 @@ def shape(batch: Batch, progress: Progress, absolute: Callable[[str], str]) -> d
         "entries": progress.entries,
         "examined": progress.examined,
         "verdicts": progress.verdicts,
+        "answers": progress.answers,
         "seconds_left": progress.seconds_left,
         "key": str(batch.submitted_key_id) if batch.submitted_key_id else None,
         "submitted_by": by,

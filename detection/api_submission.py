@@ -17,8 +17,8 @@ from accounts.api_base import query
 from detection import idempotency, selectors, services
 from detection.afterwards import hand_over
 from detection.api_state import api_state
-from detection.api_waiting import Wait, ready_now
-from detection.idempotency import Answer, Once
+from detection.api_waiting import Answer, Wait, ready_now
+from detection.idempotency import Once
 from detection.models import Detection
 from detection.remote import fetch_image
 from detection.serializers import Order, SubmitQuery
@@ -63,18 +63,17 @@ def submitted(request: Request, principal: Principal, make: Callable[[Also], Det
     202 with ``Location`` and ``Retry-After``; 201 where the result is there.
     """
     asked = query(request, SubmitQuery, also=())
+    done = asked["until"] == "done"
     once = idempotency.begin(principal, request)
     pk, made = once.made, None
     if pk is None:
         with once:
             made = make(lambda detection: _begun(detection, once))
         pk = made.pk
-    current = partial(_answer, request, principal, pk)
-    answer = once.answer or once.finish(current(made))
+    current = partial(_answer, request, principal, pk, done)
+    answer = current(made)
     if answer.status == 202 and asked["wait"]:
-        done = asked["until"] == "done"
-        result = partial(_result, current)
-        hand_over(request, Wait(principal, pk, asked["wait"], done, once, result))
+        hand_over(request, Wait(principal, pk, asked["wait"], done, partial(_result, current)))
     return _response(answer)
 
 
@@ -92,10 +91,12 @@ def order(request: Request) -> Any:
     return found.validated_data
 
 
-def _answer(request: Request, principal: Principal, pk: UUID, known: Detection | None = None) -> Answer:
+def _answer(
+    request: Request, principal: Principal, pk: UUID, done: bool, known: Detection | None = None
+) -> Answer:
     state = api_state(known or selectors.get(principal, pk), request.build_absolute_uri)
     where = {"Location": request.build_absolute_uri(reverse("api_detection", args=[pk]))}
-    return Answer(201 if ready_now(state) else 202, state, where)
+    return Answer(201 if ready_now(state, done) else 202, state, where)
 
 
 def _result(current: Callable[[], Answer]) -> Answer:

@@ -11,13 +11,15 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
+from django.db.models import Exists, OuterRef
+
 from accounts import access
 from accounts.access import Principal
 from detection import afterwards, push
 from detection.afterwards import Message, Send
-from detection.idempotency import Answer, Once
+from detection.joining import DECIDING
 from detection.listening import listening
-from detection.models import Detection
+from detection.models import Detection, StageRun
 
 logger = logging.getLogger(__name__)
 
@@ -25,15 +27,21 @@ LOOK_SECONDS = 1.0  # the fallback where a push is lost
 
 
 @dataclass(frozen=True)
+class Answer:
+    status: int
+    body: Any
+    headers: dict[str, str]
+
+
+@dataclass(frozen=True)
 class Wait:
     """For ``detection.afterwards``. ``answer`` gives the answer as things then are; ``done``: until all
-    stages have reported, instead of until there is a verdict."""
+    stages have reported, instead of until the verdict is announced."""
 
     principal: Principal
     pk: UUID
     seconds: float
     done: bool
-    once: Once
     answer: Callable[[], Answer]
 
     async def __call__(self, held: list[Message], gone: asyncio.Task[None], send: Send) -> None:
@@ -65,7 +73,6 @@ class Wait:
 
     def _better(self, held: list[Message]) -> list[Message]:
         answer = self.answer()
-        self.once.better(answer)
         body = json.dumps(answer.body, ensure_ascii=False, separators=(",", ":")).encode()
         headers = {**answer.headers, "Content-Length": str(len(body))}
         start = afterwards.start(held, answer.status, headers, without={"Retry-After"})
@@ -74,11 +81,16 @@ class Wait:
 
 def is_ready(principal: Principal, pk: UUID, done: bool) -> bool:
     """Also where there is nothing left to wait for: no verdict will come, or the detection is gone."""
-    mine = access.scope(principal, Detection.objects.all())
-    row = mine.filter(pk=pk).values_list("verdict", "completed_at").first()
-    return row is None or row[1] is not None or (bool(row[0]) and not done)
+    unfinished = StageRun.objects.filter(detection=OuterRef("pk")).exclude(state__in=StageRun.FINAL)
+    undecided = Exists(unfinished.filter(stage__in=DECIDING))
+    mine = access.scope(principal, Detection.objects.annotate(undecided=undecided))
+    row = mine.filter(pk=pk).values_list("undecided", "completed_at").first()
+    return row is None or row[1] is not None or not (row[0] or done)
 
 
-def ready_now(state: dict[str, Any]) -> bool:
+def ready_now(state: dict[str, Any], done: bool) -> bool:
     """Whether a state answers the question already."""
-    return bool(state["verdict"]) or state["status"] in ("done", "failed")
+    if state["status"] in ("done", "failed"):
+        return True
+    deciding = [each["state"] for each in state["stages"] if each["stage"] in DECIDING]
+    return not done and set(deciding) <= set(StageRun.FINAL)

@@ -10,11 +10,13 @@ from channels.db import database_sync_to_async
 
 from cifake_site import csv
 from detection import batch_selectors
+from detection.answers import answer_of
 from detection.models import Batch, BatchEntry
+from detection.state import numbers
 
 COLUMNS = (
     "number", "name", "state", "error_code", "error_detail", "detection", "status", "verdict", "basis",
-    "confidence", "p_fake", "model_name", "model_version", "sha256", "completed_at",
+    "confidence", "p_fake", "model_name", "model_version", "sha256", "completed_at", "answer",
 )  # fmt: skip
 Row = dict[str, Any]
 
@@ -41,12 +43,12 @@ def row(entry: BatchEntry) -> Row:
             "status": "done" if detection.completed_at else "working",
             "verdict": detection.verdict or None,
             "basis": detection.basis or None,
-            "confidence": detection.confidence,
-            "p_fake": detection.p_fake,
+            **numbers(detection),
             "model_name": detection.model_name or None,
             "model_version": detection.model_version or None,
             "sha256": detection.sha256,
             "completed_at": detection.completed_at.isoformat() if detection.completed_at else None,
+            "answer": answer_of(detection.verdict, detection.basis),
         }
     error = {"error_code": entry.error_code or None, "error_detail": entry.error_detail or None}
     return {"number": entry.number, "name": entry.name, "state": str(entry.state), **error, **answer}

@@ -13,6 +13,7 @@ from django.utils import timezone
 
 from accounts import access
 from accounts.access import Principal
+from detection import answers
 from detection.batch_services import OPEN, UNDECIDED
 from detection.models import Batch, BatchEntry, Detection
 
@@ -39,11 +40,15 @@ def batch(principal: Principal, pk: UUID) -> Batch:
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a batch is: ``entries`` by state, ``verdicts`` of those examined."""
+    """How far a batch is: ``entries`` by state; of those examined, ``verdicts`` and ``answers``.
+
+    Each of the two has the number of those that got none, as "none".
+    """
 
     total: int
     entries: dict[str, int]
     verdicts: dict[str, int]
+    answers: dict[str, int]
     examined: int
     seconds_left: int | None  # None: unknown
 
@@ -70,13 +75,13 @@ def progresses(found: list[Batch]) -> dict[UUID, Progress]:
     # What was deleted since was examined, too: its entry is all that there is to see of it.
     gone = Q(detection=None) | Q(detection__deleted_at__isnull=False)
     deleted = _counts(BatchEntry.objects.filter(gone, batch__in=ids, state="accepted"), "state")
-    verdicts = _counts(detections.exclude(completed_at=None), "verdict")
+    answered = _answers(detections.exclude(completed_at=None))
     recent = _counts(detections.filter(completed_at__gte=timezone.now() - PACE), "batch")
     return {
         each.pk: _progress(
             each,
             states.get(each.pk, {}),
-            verdicts.get(each.pk, {}),
+            answered.get(each.pk, []),
             sum(deleted.get(each.pk, {}).values()),
             sum(recent.get(each.pk, {}).values()),
         )
@@ -103,16 +108,28 @@ def _counts(rows: QuerySet[Any], field: str) -> dict[UUID, dict[str, int]]:
     return found
 
 
+def _answers(rows: QuerySet[Detection]) -> dict[UUID, list[tuple[str, str, int]]]:
+    """(verdict, basis, count), by batch."""
+    found: dict[UUID, list[tuple[str, str, int]]] = {}
+    for pk, *row in rows.order_by().values_list("batch", "verdict", "basis").annotate(Count("pk")):
+        found.setdefault(pk, []).append(tuple(row))
+    return found
+
+
 def _progress(
-    found: Batch, states: dict[str, int], verdicts: dict[str, int], deleted: int, recent: int
+    found: Batch, states: dict[str, int], answered: list[tuple[str, str, int]], deleted: int, recent: int
 ) -> Progress:
     known = {str(state): states.get(state, 0) for state in BatchEntry.State}
-    examined = sum(verdicts.values()) + deleted
+    examined = sum(count for _, _, count in answered) + deleted
     # A detection whose stages have failed has come to its end without a verdict.
-    by_verdict = {verdict: verdicts.get(verdict, 0) for verdict in VERDICTS} | {"none": verdicts.get("", 0)}
+    verdicts = dict.fromkeys([*VERDICTS, "none"], 0)
+    for verdict, _, count in answered:
+        verdicts[verdict or "none"] += count
+    by_answer = answers.counted(answered)
+    by_answer["none"] = by_answer.pop("")
     waiting = known["accepted"] - examined + sum(known[state] for state in UNDECIDED)
     left = _seconds_left(found, waiting, recent) if found.state in OPEN else None
-    return Progress(found.total, known, by_verdict, examined, left)
+    return Progress(found.total, known, verdicts, by_answer, examined, left)
 
 
 def _seconds_left(found: Batch, waiting: int, recent: int) -> int | None:

@@ -75,6 +75,18 @@ class VerdictsShape(serializers.Serializer[Any]):
     none = serializers.IntegerField(help_text="The examination failed.")
 
 
+class AnswersShape(serializers.Serializer[Any]):
+    """The same, told apart by what the verdict rests on."""
+
+    measured_ai = serializers.IntegerField()
+    declared_ai = serializers.IntegerField(help_text="The file says so itself.")
+    signed_ai = serializers.IntegerField()
+    measured_real = serializers.IntegerField()
+    signed_camera = serializers.IntegerField()
+    not_sure = serializers.IntegerField()
+    none = serializers.IntegerField(help_text="The examination failed.")
+
+
 class ResultsShape(serializers.Serializer[Any]):
     jsonl = serializers.URLField()
     csv = serializers.URLField()
@@ -96,6 +108,7 @@ class BatchShape(serializers.Serializer[Any]):
     entries = EntriesShape()
     examined = serializers.IntegerField()
     verdicts = VerdictsShape()
+    answers = AnswersShape()
     seconds_left = serializers.IntegerField(
         allow_null=True, help_text="At the pace of the last two minutes; null while that says nothing."
     )

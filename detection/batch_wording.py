@@ -17,7 +17,7 @@ WORDS = {
     Batch.State.CANCELLED: ("Cancelled", "waiting"),
     Batch.State.FAILED: ("Failed", "failed"),
 }
-VERDICTS = {**wording.VERDICT_WORDS, "none": wording.FAILED_WORDS}
+ANSWERS: dict[str, str] = {**wording.ANSWER_LABELS, "none": wording.FAILED_WORDS}
 
 
 def of_batch(batch: Batch, progress: Progress) -> dict[str, Any]:
@@ -35,9 +35,18 @@ def of_batch(batch: Batch, progress: Progress) -> dict[str, Any]:
         "finished_at": batch.finished_at,
         "progress": progress,
         "left": left(progress.seconds_left),
-        "verdicts": [(VERDICTS[name], count) for name, count in progress.verdicts.items() if count],
+        "answers": [(ANSWERS[name], progress.answers[name]) for name in ANSWERS if progress.answers[name]],
         "waiting": progress.total - progress.finished,
+        "checked": checked(progress),
     }
+
+
+def checked(progress: Progress) -> str:
+    """ "279 of 300 images checked, 21 cancelled": what was cancelled was not checked."""
+    cancelled = progress.entries["cancelled"]
+    images = "image" if progress.total == 1 else "images"
+    words = f"{progress.finished - cancelled:,} of {progress.total:,} {images} checked"
+    return f"{words}, {cancelled:,} cancelled" if cancelled else words
 
 
 def left(seconds: int | None) -> str:

@@ -27,12 +27,12 @@ from detection.batch_queue import LeaseLost
 from detection.models import Batch, BatchEntry, StageRun
 from detection.remote_errors import RemoteFailed, RemoteRefused
 from detection.services import Particulars
-from detection.stages import FAST
+from detection.stages import ANSWERING
 from mlcore.errors import ImageRefused
 
 logger = logging.getLogger(__name__)
 
-AHEAD = 64  # images of batches that wait for their verdict: enough to keep a model busy
+AHEAD = 64  # images of batches that wait in a lane that answers: enough to keep a model busy
 POLL_SECONDS = 0.5
 PAUSE_SECONDS = 1.0  # after an error that nobody foresaw
 STOP_SECONDS = 5.0  # for entries at work; those that take longer go to whoever comes next
@@ -114,8 +114,8 @@ def look_after() -> None:
 
 
 def _has_room() -> bool:
-    waiting = StageRun.objects.filter(lane=FAST, state=StageRun.State.QUEUED, detection__batch__isnull=False)
-    return waiting.values("pk")[:AHEAD].count() < AHEAD
+    waiting = StageRun.objects.filter(state=StageRun.State.QUEUED, detection__batch__isnull=False)
+    return all(waiting.filter(lane=lane).values("pk")[:AHEAD].count() < AHEAD for lane in ANSWERING)
 
 
 def _work(entry: BatchEntry) -> None:

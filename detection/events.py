@@ -19,6 +19,7 @@ from django.utils import timezone
 
 from accounts.models import Organisation
 from detection import waking
+from detection.answers import answer_of
 from detection.models import Batch, Delivery, Detection, Webhook
 
 DETECTION_COMPLETED, DETECTION_FAILED = "detection.completed", "detection.failed"
@@ -120,6 +121,7 @@ def _facts(row: Detection) -> dict[str, Any]:
         "batch": str(row.batch_id) if row.batch_id else None,
         "verdict": row.verdict or None,
         "basis": row.basis or None,
+        "answer": answer_of(row.verdict, row.basis),
         "url": _address("detections", row.pk),
     }
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from detection import wording
+from detection.answers import pixels_may_speak
 from detection.models import Detection
-from mlcore.contracts import Basis
 
 Json = dict[str, Any]
 STRENGTHS = ("strong", "medium", "weak", "info")
@@ -15,7 +15,6 @@ SIDES = {"ai": "fake", "camera": "real"}
 
 def listed(
     detection: Detection,
-    verdict: Json,
     gate: Json,
     provenance: Json | None,
     stability: Json | None,
@@ -25,8 +24,8 @@ def listed(
     items = [
         *_origin(provenance),
         *_outside(gate),
-        *_pixels(detection, verdict, gate, image),
-        *_stability(stability, gate),
+        *_pixels(detection, image),
+        *_stability(stability),
     ]
     return sorted(items, key=lambda item: STRENGTHS.index(item["strength"]))
 
@@ -72,19 +71,17 @@ def _outside(gate: Json) -> list[Json]:
     return [_item("gate", wording.OUTSIDE_TITLE, gate["reason"], "strong")]
 
 
-def _pixels(detection: Detection, verdict: Json, gate: Json, image: str | None) -> list[Json]:
-    """Outside of its domain the model has nothing to say: the gate's item stands in its place."""
-    if not gate["in_domain"] or detection.p_fake is None or not detection.verdict:
+def _pixels(detection: Detection, image: str | None) -> list[Json]:
+    if detection.p_fake is None or not pixels_may_speak(detection.verdict, detection.basis):
         return []
-    side = detection.verdict if detection.basis == Basis.PIXELS else verdict.get("verdict", "uncertain")
-    strength = "info" if side == "uncertain" else "medium" if detection.basis != Basis.PIXELS else "strong"
-    words = wording.MODEL_TITLES[side]
-    text = f"{wording.by_number(side, detection.p_fake)} {wording.MODEL_TEXT if image else ''}".strip()
-    return [_item("model", words, text, strength, "none" if side == "uncertain" else side, image)]
+    side, unsure = detection.verdict, detection.verdict == "uncertain"
+    title = wording.MODEL_TITLES["unstable" if detection.decision.get("key") == "unstable" else side]
+    text = f"{wording.explanation(detection, failed=False)} {wording.MODEL_TEXT if image else ''}".strip()
+    return [_item("model", title, text, *(("info", "none") if unsure else ("strong", side)), image)]
 
 
-def _stability(stability: Json | None, gate: Json) -> list[Json]:
-    if stability is None or not gate["in_domain"]:
+def _stability(stability: Json | None) -> list[Json]:
+    if stability is None:
         return []
     strength = "weak" if stability["stable"] else "medium"
     return [_item("stability", wording.STABLE_TITLES[stability["stable"]], stability["sentence"], strength)]

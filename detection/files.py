@@ -10,12 +10,15 @@ from pathlib import PurePath
 from django.db.models.fields.files import FieldFile
 from django.http import Http404
 
-from detection import overlays, stored, told
+from detection import overlays, stored, told, wording
+from detection.answers import pixels_may_speak
 from detection.models import Detection
 from detection.state import found_objects
 from mlcore import drawing
 from mlcore.contracts import DetectedObject, Verdict
 from mlcore.drawing import Drawing
+
+OWN = ("original", "preview", "thumbnail")  # all other kinds are maps
 
 
 @dataclass(frozen=True)
@@ -34,7 +37,10 @@ class StoredFile:
 
 
 def open_stored(detection: Detection, kind: str) -> StoredFile:
-    """Raises Http404 for an unknown kind and for a file that no stage has made (yet)."""
+    """Raises Http404 for an unknown kind, for a file that no stage has made (yet), and for maps of what
+    moved the model where the answer does not rest on the pixels."""
+    if kind not in OWN and not pixels_may_speak(detection.verdict, detection.basis):
+        raise Http404(wording.NOTHING_TO_EXPLAIN if detection.verdict else wording.NO_ANSWER_YET)
     if kind == overlays.KIND:
         return _overlay(detection)
     field, mime = _field(detection, kind)
@@ -66,7 +72,7 @@ def _overlay(detection: Detection) -> StoredFile:
     run = detection.stage_runs.filter(stage="verdict").first()
     if run is None or run.result is None:
         raise Http404("This detection has no heat map yet.")
-    shown = Verdict(told.shown_class(detection, run.result) or Verdict.UNCERTAIN)
+    shown = Verdict(told.shown_class(detection))
     what = Drawing(detection.name, run.result["heatmap"], shown, _objects(detection))
     tag = overlays.digest(run, what)
     made = overlays.kept(detection.artefacts.all(), tag)

@@ -8,13 +8,14 @@ from uuid import UUID
 from django.db.models import QuerySet
 
 from accounts.access import Principal
-from detection import selectors
+from detection import answers, selectors
 from detection.models import Detection
 
 
 def filtered(
     principal: Principal,
     *,
+    answer: str = "",
     verdict: str = "",
     basis: str = "",
     q: str = "",
@@ -41,4 +42,5 @@ def filtered(
         "batch": batch,
     }
     rows = selectors.trash(principal) if trash else selectors.whole(principal)
+    rows = rows.filter(**answers.where(answer))
     return rows.filter(**{name: value for name, value in wanted.items() if value})

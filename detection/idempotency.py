@@ -1,9 +1,10 @@
-"""Requests that may come again (Idempotency-Key): one of many does the work, all get one answer.
+"""Requests that may come again (Idempotency-Key): one of many does the work, all answer with what it made.
 
 A row is made before the work, and of many the unique index lets one through. What the work made is
 written into the row within the transaction that makes it: a process that dies in between leaves either
 nothing, and then the row is free again after ``LEASE``, or the work with its row, and then the next
-request answers with it.
+request answers with it. No answer is kept: each is rendered from what was made, as it is by then, so that
+none says what was true for a moment only.
 """
 
 from __future__ import annotations
@@ -11,7 +12,6 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -36,15 +36,8 @@ AT_WORK = "A request with this Idempotency-Key is being worked on just now."
 BAD = f"An Idempotency-Key is 1 to {LONGEST} visible characters of ASCII, best a UUID."
 
 
-@dataclass(frozen=True)
-class Answer:
-    status: int
-    body: Any
-    headers: dict[str, str]
-
-
 class Once:
-    """A request that is to be answered once. ``row`` None: it came without a key, and all this does nothing.
+    """A request whose work is to be done once. ``row`` None: it came without a key; all this does nothing.
 
     ``with once:`` around the work gives the key free again where the work fails.
     """
@@ -56,13 +49,6 @@ class Once:
     def made(self) -> UUID | None:
         """What an earlier request made; then there is nothing left to do but to answer."""
         return UUID(self.row.body["id"]) if self.row and self.row.body else None
-
-    @property
-    def answer(self) -> Answer | None:
-        """What was answered, if anything was."""
-        if self.row is None or self.row.status is None:
-            return None
-        return Answer(self.row.status, self.row.body, self.row.headers)
 
     def attach(self, made: Model) -> None:
         """To be called in the transaction that makes it.
@@ -76,22 +62,6 @@ class Once:
         if not _ours(self.row).update(body=body):
             raise at_work()
         self.row.body = body
-
-    def finish(self, answer: Answer) -> Answer:
-        """Keeps the answer, unless another request was quicker: then its answer is given."""
-        if self.row is None:
-            return answer
-        fields = {"status": answer.status, "body": answer.body, "headers": answer.headers}
-        if IdempotentRequest.objects.filter(pk=self.row.pk, status=None).update(**fields):
-            return answer
-        kept = IdempotentRequest.objects.filter(pk=self.row.pk).exclude(status=None).first()
-        return Answer(kept.status or 0, kept.body, kept.headers) if kept else answer
-
-    def better(self, answer: Answer) -> None:
-        """For an answer that was waited for: it takes the place of “not yet”."""
-        if self.row is not None:
-            fields = {"status": answer.status, "body": answer.body, "headers": answer.headers}
-            IdempotentRequest.objects.filter(pk=self.row.pk, status=202).update(**fields)
 
     def __enter__(self) -> Once:
         return self
@@ -107,7 +77,7 @@ def _ours(row: IdempotentRequest) -> QuerySet[IdempotentRequest]:
 
 
 def begin(principal: Principal, request: Request) -> Once:
-    """Takes the key for this request, or finds what an earlier one has made or answered.
+    """Takes the key for this request, or finds what an earlier one has made.
 
     Raises:
         Problem: ``idempotency-key-reused`` or ``idempotency-in-progress``; ``invalid-parameter`` for
@@ -180,7 +150,7 @@ def _taken_over(row: IdempotentRequest) -> IdempotentRequest:
 
 
 def forget_old(limit: int | None = None) -> None:
-    """Removes answers older than ``KEEP``."""
+    """Removes rows older than ``KEEP``."""
     old = IdempotentRequest.objects.filter(created_at__lt=timezone.now() - KEEP)
     if ids := list(old.values_list("pk", flat=True)[:limit]):
         IdempotentRequest.objects.filter(pk__in=ids).delete()

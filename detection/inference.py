@@ -14,19 +14,19 @@ from contextlib import suppress
 from channels.db import database_sync_to_async
 from channels.layers import get_channel_layer
 
-from detection import sweeper
+from detection import plan, sweeper
 from detection.batch_worker import BatchWorker
 from detection.delivery_worker import DeliveryWorker
 from detection.lane import Lane
 from detection.push import INFERENCE_GROUP
-from detection.stages import EXPLAIN, FAST, SLOW
+from detection.stages import ANSWERING, EXPLAIN, FAST, ORIGIN, SLOW
 from detection.threads import pause
 
 logger = logging.getLogger(__name__)
 
-LANES = (FAST, SLOW, EXPLAIN)
+LANES = (ORIGIN, FAST, SLOW, EXPLAIN)
 STOP_SECONDS = 10.0  # for the batches at work to end by themselves
-HEAD_START = 60.0  # that the fast lane has to load its models without company
+HEAD_START = 60.0  # that those who answer have to load their models without company
 RESTART_PAUSE = 10.0
 LISTEN_PAUSE = 1.0
 # That verdicts have to themselves: one image alone is over by then, and all else that begins with it
@@ -40,7 +40,9 @@ class InferenceConsumer:
     """One Lane and one model process each; a slow stage never delays a verdict."""
 
     def __init__(self, lanes: Sequence[str] = LANES) -> None:
-        self.lanes = [Lane(name) for name in LANES if name in lanes]
+        # No answer without both of them: who works the one works the other, too.
+        wanted = {*lanes, *(ANSWERING if FAST in lanes else ())}
+        self.lanes = [Lane(name) for name in LANES if name in wanted and plan.runs(name)]
         self.deliveries = DeliveryWorker()
         # Beside the fast lane: so many processes feed batches in as examine them.
         self.batches = BatchWorker() if FAST in lanes else None
@@ -57,7 +59,8 @@ class InferenceConsumer:
             self._tasks.append(asyncio.create_task(self.batches.run()))
         before: asyncio.Event | None = None
         for place, lane in enumerate(self.lanes):
-            self._tasks.append(asyncio.create_task(self._run(place, before)))
+            first = None if lane.name in ANSWERING else before
+            self._tasks.append(asyncio.create_task(self._run(place, first)))
             before = lane.ready
 
     async def stop(self) -> None:
@@ -135,9 +138,9 @@ class InferenceConsumer:
                 await layer.group_discard(INFERENCE_GROUP, channel)
 
     def _wake(self) -> None:
-        """The lane of verdicts at once, for which people wait; all else a moment later."""
+        """The lanes that answer at once, for which people wait; all else a moment later."""
         for lane in self.lanes:
-            if lane.name == FAST:
+            if lane.name in ANSWERING:
                 lane.wake()
         if self._later is None:
             self._later = asyncio.get_running_loop().call_later(LATER_SECONDS, self._wake_others)

@@ -18,7 +18,7 @@ from dataclasses import replace
 from importlib import import_module
 from multiprocessing.connection import Connection
 
-from detection.stages import FAST, Options, Run, Stage
+from detection.stages import ANSWERING, Options, Run, Stage
 from detection.work import FAULT, Answer, Failure, Item, Ready, Reply, Unready, Work
 from mlcore import imaging
 from mlcore.contracts import Picture, Skipped
@@ -151,8 +151,8 @@ def _prepare(lane: str, memory: int) -> None:
     logging.basicConfig(level=logging.INFO, format=f"%(asctime)s %(levelname)s model-{lane}: %(message)s")
     # Ctrl-C in a terminal reaches the whole group; it is the consumer that decides when we end.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    if lane != FAST:
-        os.nice(10)  # all else yields the processor to verdicts
+    if lane not in ANSWERING:
+        os.nice(10)  # all else yields the processor to answers
     _end_with_parent()
 
 

@@ -201,7 +201,7 @@ class Activation(models.Model):
 
 
 class IdempotentRequest(models.Model):
-    """What was answered to a request that may come again (Idempotency-Key), kept for a day.
+    """What a request made that may come again (Idempotency-Key), kept for a day.
 
     The row is made before the work: of many requests with one key the unique index lets one through.
     """
@@ -209,9 +209,7 @@ class IdempotentRequest(models.Model):
     key = models.ForeignKey(ApiKey, models.CASCADE, related_name="+")
     value = models.CharField(max_length=255)
     fingerprint = models.CharField(max_length=64)  # SHA-256 of method, path and body
-    status = models.PositiveSmallIntegerField(null=True)  # None: still at work
-    body = models.JSONField(null=True)
-    headers = models.JSONField(default=dict)
+    body = models.JSONField(null=True)  # {"id": …} of what it made; None: still at work
     created_at = models.DateTimeField(default=timezone.now, db_index=True)
 
     class Meta:

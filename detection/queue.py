@@ -18,9 +18,9 @@ from django.db.models import Case, F, Q, QuerySet, Value, When, Window
 from django.db.models.functions import RowNumber
 from django.utils import timezone
 
-from detection import events, plan, services
+from detection import events, joining, plan, services
 from detection.bulk import update_rows
-from detection.models import StageRun
+from detection.models import Detection, StageRun
 from detection.push import Change
 
 MAX_ATTEMPTS = 4
@@ -243,7 +243,10 @@ def _end(rows: QuerySet[StageRun], fields: dict[str, Any]) -> list[Change]:
         ended = list(locked.select_related("detection").order_by("pk"))
         StageRun.objects.filter(pk__in=[run.pk for run in ended]).update(**fields)
         ids = [run.detection_id for run in ended]
-        events.detections_ended(ids, services.settle(ids))
+        moment = services.settle(ids)
+        waited = {each.detection_id: each.detection for each in ended if each.stage in joining.DECIDING}
+        update_rows(Detection, joining.columns(waited.values(), {}) if waited else {})
+        events.detections_ended(ids, moment)
     return [Change(run.detection_id, run.detection.organisation_id) for run in ended]
 
 

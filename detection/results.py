@@ -74,12 +74,16 @@ def _write(kept: list[Ending]) -> None:
 
 
 def _joined(kept: list[Ending]) -> dict[UUID, dict[str, Any]]:
-    """The answers, made anew, where a stage has ended that the answer rests on."""
-    done = [each for each in kept if each.fields.get("result") and each.run.stage in joining.STAGES]
-    if not done:
+    """The answers, where a stage has ended, however it did, that the answer waited for."""
+    over = [
+        each for each in kept if each.run.stage in joining.DECIDING and each.fields["state"] in StageRun.FINAL
+    ]
+    if not over:
         return {}
-    known = {each.run.detection_id: {each.run.stage: each.fields["result"]} for each in done}
-    return joining.columns([each.run.detection for each in done], known)
+    known = {
+        each.run.detection_id: {each.run.stage: joining.Ended(each.fields.get("result"))} for each in over
+    }
+    return joining.columns([each.run.detection for each in over], known)
 
 
 @singledispatch

@@ -13,10 +13,12 @@ from rest_framework.fields import empty
 from accounts.api_fields import Moment, PageQuery, Strict, Text, UploadField
 from accounts.api_problem import Problem
 from detection import plan
+from detection.answers import Answer
 
 LONGEST_WAIT = 30  # seconds
 METADATA_BYTES, METADATA_LEVELS = 16 * 1024, 5
 VERDICTS, BASES = ("fake", "real", "uncertain"), ("signed", "declared", "pixels", "none")
+ANSWERS = tuple(map(str, Answer))
 STATUSES = ("waiting", "working", "done", "failed")
 
 
@@ -111,13 +113,14 @@ class SubmitQuery(serializers.Serializer[Any]):
         ["verdict", "done"],
         required=False,
         default="verdict",
-        help_text="What to wait for: the verdict, which other stages may still correct, or all stages.",
+        help_text="What to wait for: the verdict, which is announced once and stays, or all stages.",
     )
 
 
 class DetectionsQuery(PageQuery):
     """The filters of the list. All that are given have to hold."""
 
+    answer = serializers.ChoiceField(ANSWERS, required=False, help_text="Verdict and basis in one.")
     verdict = serializers.ChoiceField(VERDICTS, required=False)
     basis = serializers.ChoiceField(BASES, required=False, help_text="What the verdict rests on.")
     q = serializers.CharField(required=False, max_length=255, help_text="Within the file's name.")
@@ -145,13 +148,25 @@ class StageShape(serializers.Serializer[Any]):
 
 
 class FilesShape(serializers.Serializer[Any]):
-    """Addresses; null while no stage has made the file."""
+    """Addresses; null while no stage has made the file, and where the pixels have no part in the answer."""
 
     original = serializers.URLField()
     preview = serializers.URLField()
     thumbnail = serializers.URLField()
     heatmap = serializers.URLField(allow_null=True)
     overlay = serializers.URLField(allow_null=True)
+
+
+class ExpertShape(serializers.Serializer[Any]):
+    """``note`` says why these numbers are no answer; it is empty where the answer rests on them."""
+
+    p_fake = serializers.FloatField()
+    thresholds = serializers.DictField(child=serializers.FloatField())
+    stability = serializers.DictField(
+        allow_null=True, help_text="The model on changed copies of the picture, where it was asked."
+    )
+    text = serializers.CharField()
+    note = serializers.CharField(allow_blank=True)
 
 
 class DetectionShape(serializers.Serializer[Any]):
@@ -181,8 +196,22 @@ class DetectionShape(serializers.Serializer[Any]):
     status = serializers.ChoiceField(STATUSES, help_text="“done”: nothing will change any more.")
     verdict = serializers.ChoiceField(VERDICTS, allow_blank=True, help_text="Empty while there is none.")
     basis = serializers.ChoiceField(BASES, allow_blank=True)
-    confidence = serializers.FloatField(allow_null=True)
-    p_fake = serializers.FloatField(allow_null=True, help_text="Of the model, before all other evidence.")
+    answer = serializers.ChoiceField(
+        ANSWERS,
+        allow_null=True,
+        help_text="Verdict and basis in one: what the file declares is no measurement.",
+    )
+    without = serializers.ListField(
+        child=serializers.CharField(), help_text="What failed that could have changed the answer."
+    )
+    confidence = serializers.FloatField(
+        allow_null=True, help_text="Probability of the announced class, where the pixels decide."
+    )
+    p_fake = serializers.FloatField(
+        allow_null=True,
+        help_text="The model's probability of “fake”; null where the pixels have no part in the answer.",
+    )
+    expert = ExpertShape(allow_null=True, help_text="The model's own numbers, whatever they are worth here.")
     explanation = serializers.CharField(allow_blank=True)
     model = serializers.DictField(allow_null=True)
     facts = serializers.DictField(help_text="Format, size, pixels, SHA-256.")

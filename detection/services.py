@@ -18,7 +18,9 @@ from django.utils import timezone
 
 from accounts import access, usage
 from accounts.access import Principal
-from detection import plan, push
+from accounts.errors import Refused
+from detection import joining, plan, push, wording
+from detection.answers import pixels_may_speak
 from detection.intake import BATCHES, PATIENCE, Intake, take_in
 from detection.models import Batch, Detection, StageRun
 from detection.stored import NewFiles
@@ -128,12 +130,15 @@ def explain(*, principal: Principal, pk: UUID, stage: str) -> None:
 
     Raises:
         Http404: no such detection, or no such explanation.
+        Refused: nothing_to_explain, where the answer does not rest on the pixels.
         PermissionDenied: the principal's role may not submit.
     """
     mine = access.scope(principal, Detection.objects.all(), access.WRITE)
     detection = get_object_or_404(mine, pk=pk)
     if stage not in plan.on_demand():
         raise Http404(f"There is no explanation called {stage[:30]}.")
+    if detection.verdict and not pixels_may_speak(detection.verdict, detection.basis):
+        raise Refused("nothing_to_explain", wording.NOTHING_TO_EXPLAIN)
     lane = plan.by_name()[stage].lane
     with transaction.atomic():
         # First, as everywhere (see ``bump``); and it may have gone into the trash since.
@@ -148,10 +153,14 @@ def explain(*, principal: Principal, pk: UUID, stage: str) -> None:
 
 
 def run_again(runs: QuerySet[StageRun]) -> int:
-    """Queues those of ``runs`` that failed or were skipped; gives their number."""
+    """Queues those of ``runs`` that failed or were skipped; gives their number.
+
+    An answer that one of them may change is taken back until it has ended.
+    """
     now = timezone.now()
     with transaction.atomic():
         again = runs.filter(state__in=[StageRun.State.FAILED, StageRun.State.SKIPPED])
+        again = again.filter(stage__in=list(plan.by_name()))
         chosen = list(again.select_for_update(of=("self",)).select_related("detection").order_by("pk"))
         StageRun.objects.filter(pk__in=[run.pk for run in chosen]).update(
             state=StageRun.State.QUEUED,
@@ -167,6 +176,8 @@ def run_again(runs: QuerySet[StageRun]) -> int:
         bump(each.pk for each in detections)
         reopened = {run.detection_id for run in chosen if run.stage not in plan.on_demand()}
         Detection.everything.filter(pk__in=reopened).update(completed_at=None)
+        undone = {run.detection_id for run in chosen if run.stage in joining.DECIDING}
+        Detection.everything.filter(pk__in=undone).update(verdict="", basis="", confidence=None, decision={})
         changes = [push.Change(each.pk, each.organisation_id) for each in detections]
         transaction.on_commit(partial(push.queued, changes), robust=True)
     return len(chosen)

@@ -8,6 +8,7 @@ library: TensorFlow, OpenVINO and torch are imported by ``load``. Adding a stage
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -15,15 +16,20 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mlcore.contracts import Classification, ModelRef, Objects, Picture, Skipped, Stability
+from mlcore.contracts import Classification, ModelRef, Objects, Picture, Skipped, Verdict
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from mlcore.classifier import Classifier
     from mlcore.provenance_process import ProvenanceProcess
 
-FAST, SLOW, EXPLAIN = "fast", "slow", "explain"
+logger = logging.getLogger(__name__)
+
+FAST, ORIGIN, SLOW, EXPLAIN = "fast", "origin", "slow", "explain"
+ANSWERING = (FAST, ORIGIN)  # side by side: an answer is announced once both have ended
+Points = dict[str, dict[str, float]]  # thresholds by allowed error rate
 ARTEFACT_MIME = "image/png"
 # Browsers scale the heat map up smoothly. Four pixels for each cell of the network's grid keep
 # its shape; more would carry nothing new and cost as much as half the network does.
@@ -106,7 +112,10 @@ def load_verdict(options: Options) -> Run:
 
     def examine(pictures: list[Picture]) -> list[Outcome]:
         found = classifier.classify(pictures)
-        return [verdict_outcome(*pair, points) for pair in zip(pictures, found, strict=True)]
+        return [
+            verdict_outcome(picture, each, points, held(classifier, picture, each, points))
+            for picture, each in zip(pictures, found, strict=True)
+        ]
 
     def run(pictures: list[Picture]) -> list[Outcome]:
         parts = [pictures[start : start + PART] for start in range(0, len(pictures), PART)]
@@ -122,21 +131,6 @@ def load_provenance(options: Options) -> Run:
     process = ProvenanceProcess(options.trust_dir)
     process.start()
     return lambda items: [provenance_outcome(item, process) for item in items]
-
-
-def load_stability(options: Options) -> Run:
-    from mlcore import registry, stability
-    from mlcore.classifier import reduce
-    from mlcore.explain_network import Network
-
-    network, thresholds = Network.load(options.model), registry.card(options.model)["thresholds"]
-
-    def run(pictures: list[Picture]) -> list[Outcome]:
-        pixels = [reduce(each.image) for each in pictures]
-        found = [stability.measure(network.p_fake, each, thresholds, network.ref) for each in pixels]
-        return [stability_outcome(each) for each in found]
-
-    return run
 
 
 def load_map(method: str) -> Callable[[Options], Run]:
@@ -164,7 +158,7 @@ def load_objects(options: Options) -> Run:
     return run
 
 
-def operating_points(model: str) -> dict[str, dict[str, float]]:
+def operating_points(model: str) -> Points:
     """Thresholds by allowed error rate; one, under "", for a card from before rates were chosen."""
     from mlcore import registry
 
@@ -173,7 +167,28 @@ def operating_points(model: str) -> dict[str, dict[str, float]]:
     return {rate: {side: point[side] for side in ("fake", "real")} for rate, point in points.items()}
 
 
-def verdict_outcome(picture: Picture, found: Classification, points: dict[str, dict[str, float]]) -> Outcome:
+def held(
+    classifier: Classifier, picture: Picture, found: Classification, points: Points
+) -> dict[str, Any] | None:
+    """The model on changed copies of a picture, or why there is none; None where no answer needs it.
+
+    Which of the operating points the picture will be judged by is the organisation's to say.
+    """
+    from mlcore.stability import verdict_of
+
+    sides = {verdict_of(found.p_fake, thresholds) for thresholds in points.values()}
+    if not found.gate.in_domain or sides == {Verdict.UNCERTAIN}:
+        return None
+    try:
+        return {"variants": [list(each) for each in classifier.on_variants(picture)]}
+    except Exception as error:  # an answer is given all the same, and says that it rests without this
+        logger.warning("An answer could not be tested on changed copies: %s", error, exc_info=True)
+        return {"error": type(error).__name__}
+
+
+def verdict_outcome(
+    picture: Picture, found: Classification, points: Points, stability: dict[str, Any] | None = None
+) -> Outcome:
     """What the model says, and what it takes to decide: the answer itself is made where all is joined."""
     from mlcore.overlay import heatmap_png, pack
 
@@ -188,6 +203,7 @@ def verdict_outcome(picture: Picture, found: Classification, points: dict[str, d
             "operating_points": points,
             "model": asdict(found.model),
             "heatmap": pack(found.heatmap),
+            **({"stability": stability} if stability else {}),
         },
         artefacts={"heatmap": heatmap_png(found.heatmap, heatmap_size(picture))},
         headline={**numbers, **model},
@@ -221,12 +237,6 @@ def map_outcome(
     )
 
 
-def stability_outcome(found: Stability) -> Outcome:
-    variants = [[words, float(p_fake)] for words, p_fake in found.variants]
-    numbers = {"agree": float(found.agree), "spread": float(found.spread), "stable": bool(found.stable)}
-    return Outcome({**numbers, "variants": variants, "model": asdict(found.model)})
-
-
 def objects_outcome(found: Objects) -> Outcome:
     objects = [
         {
@@ -242,18 +252,18 @@ def objects_outcome(found: Objects) -> Outcome:
 STAGES = [
     # As many as keep both sides busy: what saving costs a batch is paid once for all of them.
     Stage("verdict", "Verdict and heat map", FAST, 64, load_verdict),
-    Stage("provenance", "Where the file comes from", SLOW, 8, load_provenance, raw=True, own_model=True),
+    Stage("provenance", "Where the file comes from", ORIGIN, 8, load_provenance, raw=True, own_model=True),
     Stage("objects", "Objects in the scene", SLOW, 4, load_objects, own_model=True),
-    # Somebody waits for those that are on demand: they come before stability.
     Stage("gradcam_pp", "Grad-CAM++ map", EXPLAIN, 1, load_map("gradcam_pp"), on_demand=True),
     Stage("shap", "SHAP map", EXPLAIN, 1, load_map("shap"), on_demand=True),
     Stage("lime", "LIME map", EXPLAIN, 1, load_map("lime"), on_demand=True),
-    Stage("stability", "Does the answer hold?", EXPLAIN, 8, load_stability),
 ]
 
 __all__ = [
+    "ANSWERING",
     "EXPLAIN",
     "FAST",
+    "ORIGIN",
     "SLOW",
     "STAGES",
     "Failure",

@@ -9,9 +9,9 @@ from uuid import UUID
 
 from django.urls import reverse
 
-from detection import evidence, plan, told, wording
+from detection import evidence, joining, plan, told, wording
+from detection.answers import answer_of, pixels_may_speak
 from detection.models import Detection, StageRun
-from mlcore.contracts import Basis
 
 VERDICT = "verdict"
 OBJECTS = "objects"
@@ -22,7 +22,8 @@ def state(detection: Detection) -> dict[str, Any]:
     runs = _in_order(detection)
     failed = _verdict_failed(detection, runs)
     url = _address(detection.organisation.slug, detection.pk)
-    made = {artefact.kind for artefact in detection.artefacts.all()}
+    speak = pixels_may_speak(detection.verdict, detection.basis)
+    made = {artefact.kind for artefact in detection.artefacts.all()} if speak else set()
     files = _files(url, made)
     return {
         "id": str(detection.pk),
@@ -34,9 +35,9 @@ def state(detection: Detection) -> dict[str, Any]:
         "url": url,
         "same_file_url": _same_file(detection),
         "status": status(detection, runs),
-        **_verdict(detection, failed),
-        **_grounds(detection, runs, files["heatmap"]),
-        "explanations": told.explanations(runs, {kind: _file(url, kind) for kind in made}),
+        **_verdict(detection, failed, speak),
+        **_grounds(detection, runs, files["heatmap"], speak),
+        "explanations": told.explanations(detection, runs, {kind: _file(url, kind) for kind in made}),
         "facts": _facts(detection.facts),
         "notes": list(detection.facts.get("notes", [])),
         "model": _model(detection),
@@ -57,40 +58,55 @@ def status(detection: Detection, runs: list[StageRun]) -> str:
     return "waiting" if states == {StageRun.State.QUEUED} else "working"
 
 
-def _verdict(detection: Detection, failed: bool) -> dict[str, Any]:
-    sure = detection.verdict in ("fake", "real")
-    by_pixels = sure and detection.basis == Basis.PIXELS
+def numbers(detection: Detection) -> dict[str, float | None]:
+    """``p_fake`` where the pixels may speak, and ``confidence`` where they have spoken for a side."""
+    speak = pixels_may_speak(detection.verdict, detection.basis)
+    sure = speak and detection.verdict in ("fake", "real")
+    return {
+        "confidence": detection.confidence if sure else None,
+        "p_fake": detection.p_fake if speak else None,
+    }
+
+
+def _verdict(detection: Detection, failed: bool, speak: bool) -> dict[str, Any]:
+    shown, decision = numbers(detection), detection.decision
+    sure = speak and detection.verdict in ("fake", "real")
     return {
         "verdict": detection.verdict,
+        "answer": answer_of(detection.verdict, detection.basis),
         "verdict_words": wording.verdict_words(detection, failed),
         "basis": detection.basis,
         "basis_words": wording.basis_words(detection),
         "basis_text": wording.basis_text(detection),
-        "error_rate_text": wording.error_rate(detection.decision.get("error_rate", "")) if by_pixels else "",
-        "confidence": detection.confidence,
-        "confidence_text": wording.percent(detection.confidence) if sure else "",
-        "p_fake": detection.p_fake,
-        "thresholds": detection.decision.get("thresholds"),
+        "without": list(decision.get("without", [])),
+        "error_rate_text": wording.error_rate(decision.get("error_rate", "")) if sure else "",
+        **shown,
+        "confidence_text": wording.percent(shown["confidence"]),
+        "thresholds": decision.get("thresholds") if speak else None,
         "explanation": wording.explanation(detection, failed),
         "patience": "" if detection.verdict or failed else wording.PATIENCE,
     }
 
 
-def _grounds(detection: Detection, runs: list[StageRun], heatmap: str | None) -> dict[str, Any]:
-    """What the answer rests on, part by part."""
-    verdict = told.result(runs, VERDICT)
+def _grounds(detection: Detection, runs: list[StageRun], heatmap: str | None, speak: bool) -> dict[str, Any]:
+    """What the answer rests on, part by part; nothing of it before there is one."""
+    known = runs if detection.verdict or not joining.is_open(runs) else []
+    verdict = told.result(known, VERDICT)
     gate = told.gate(verdict)
-    provenance = told.provenance(told.result(runs, "provenance"))
-    stability = told.stability(told.result(runs, "stability"), verdict)
-    by_model = gate["in_domain"] and detection.basis not in (Basis.SIGNED, Basis.DECLARED)
+    provenance = told.provenance(told.result(known, joining.PROVENANCE))
+    held = told.stability(detection, verdict, told.result(known, joining.STABILITY))
+    stability = told.shown_stability(detection, held)
     return {
         "gate": gate,
         "provenance": provenance,
         "stability": stability,
-        "evidence": evidence.listed(detection, verdict, gate, provenance, stability, heatmap),
-        "raw_score_text": wording.raw_score(detection.p_fake, gate["in_domain"]),
-        "legend": wording.legend(told.shown_class(detection, verdict)),
-        "caution": wording.caution(detection.facts) if by_model else "",
+        "evidence": evidence.listed(detection, gate, provenance, stability, heatmap),
+        "expert": told.expert(detection, verdict, held) if known else None,
+        "stability_text": wording.no_stability(detection),
+        "provenance_text": wording.no_provenance(detection, runs),
+        "maps_text": wording.NOTHING_TO_EXPLAIN if detection.verdict and not speak else "",
+        "legend": wording.legend(told.shown_class(detection)),
+        "caution": wording.caution(detection.facts) if speak else "",
     }
 
 
@@ -189,17 +205,22 @@ def _verdict_failed(detection: Detection, runs: list[StageRun]) -> bool:
 
 
 def _times(runs: list[StageRun]) -> dict[str, Any]:
-    """``took``: to the verdict, which is what people wait for. ``total``: of the slowest stage.
+    """``took``: to the answer, which is what people wait for. ``total``: of the slowest stage.
 
     Stages wait side by side, and one that is run again days later is queued anew: the days in
     between are nobody's waiting.
     """
     waits = {run.stage: _wait_ms(run) for run in runs if run.stage not in plan.on_demand()}
-    took_ms = waits.get(VERDICT)
-    known = [each for each in waits.values() if each is not None]
-    total_ms = max(known) if known and len(known) == len(waits) else None
+    took_ms = _longest([wait for stage, wait in waits.items() if stage in joining.DECIDING])
+    total_ms = _longest(list(waits.values()))
     words = {"took_text": wording.duration(took_ms), "total_text": wording.duration(total_ms)}
     return {"took_ms": took_ms, "total_ms": total_ms, **words}
+
+
+def _longest(waits: list[float | None]) -> float | None:
+    """None while one of them is still under way."""
+    known = [each for each in waits if each is not None]
+    return max(known) if known and len(known) == len(waits) else None
 
 
 def _wait_ms(run: StageRun) -> float | None:

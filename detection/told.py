@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from detection import credentials, plan, wording
+from detection import credentials, joining, plan, wording
+from detection.answers import pixels_may_speak
 from detection.models import Detection, StageRun
-from mlcore.contracts import Basis, Verdict
+from mlcore.stability import verdict_of
 
 Json = dict[str, Any]
 LONGEST = 4000  # characters of one text out of a file
@@ -20,16 +21,9 @@ def result(runs: list[StageRun], stage: str) -> Json:
     )
 
 
-def shown_class(detection: Detection, verdict: Json) -> str:
-    """The class that the heat map speaks for, as far as it may be said: a verdict by pixels alone.
-
-    Where the model does not know such pictures, or leans too little, no class is named.
-    """
-    if detection.basis == Basis.NONE:
-        return str(Verdict.UNCERTAIN)
-    if detection.basis in (Basis.SIGNED, Basis.DECLARED):
-        return str(verdict.get("verdict", "")) if gate(verdict)["in_domain"] else str(Verdict.UNCERTAIN)
-    return detection.verdict
+def shown_class(detection: Detection) -> str:
+    """The class that the heat map speaks for; "" where the pixels may not speak."""
+    return detection.verdict if pixels_may_speak(detection.verdict, detection.basis) else ""
 
 
 def gate(verdict: Json) -> Json:
@@ -88,37 +82,79 @@ def _plain(value: Any) -> str:
     return "" if value is None else str(value)
 
 
-def stability(found: Json, verdict: Json) -> Json | None:
-    """None also where another model was made the active one before this stage had its turn."""
-    if not found or found["model"] != verdict.get("model"):
+def stability(detection: Detection, verdict: Json, older: Json) -> Json | None:
+    """What the changed copies say of the answer; None where they were not asked.
+
+    ``older`` is the result of a stage that asked them in records from before it was a part of the
+    verdict: None also where another model was made the active one before its turn came.
+    """
+    thresholds = _thresholds(detection, verdict)
+    held = joining.held(verdict, thresholds)
+    if held:
+        found: Json = {"agree": held.agree, "spread": held.spread, "stable": held.stable}
+        scores = held.variants
+    elif older and older["model"] == verdict.get("model"):
+        found = {key: older[key] for key in ("agree", "spread", "stable")}
+        scores = older["variants"]
+    else:
         return None
+    own = verdict_of(verdict.get("p_fake", 0.5), thresholds)
+    return {
+        **found,
+        "sentence": wording.agreement(found["agree"], len(scores)),
+        "variants": [_variant(words, p, verdict_of(p, thresholds) == own) for words, p in scores],
+    }
+
+
+def shown_stability(detection: Detection, held: Json | None) -> Json | None:
+    """None where the pixels may not speak, and where they speak for no side that copies could keep."""
+    speak = pixels_may_speak(detection.verdict, detection.basis)
+    return held if speak and detection.decision.get("key") != "undecided" else None
+
+
+def _thresholds(detection: Detection, verdict: Json) -> dict[str, float]:
     points = verdict.get("operating_points") or {}
+    usual = points.get("0.01") or points.get("") or joining.HALFWAY
+    return dict(detection.decision.get("thresholds") or usual)
+
+
+def _variant(words: str, p_fake: float, same: bool) -> Json:
+    return {"words": words, "p_fake": round(p_fake, 4), "text": wording.percent(p_fake), "same": same}
+
+
+def expert(detection: Detection, verdict: Json, held: Json | None) -> Json | None:
+    """The model's own numbers, whatever they are worth here; ``note`` says why they are no answer."""
+    p_fake = verdict.get("p_fake", detection.p_fake)
+    if p_fake is None:
+        return None
     return {
-        **{key: found[key] for key in ("agree", "spread", "stable")},
-        "sentence": wording.agreement(found["agree"], len(found["variants"])),
-        "variants": [_variant(words, p_fake, verdict, points) for words, p_fake in found["variants"]],
+        "p_fake": p_fake,
+        "thresholds": _thresholds(detection, verdict),
+        "stability": held,
+        "text": wording.raw_score(p_fake),
+        "note": wording.no_answer_of_pixels(detection.verdict, detection.basis),
     }
 
 
-def _variant(words: str, p_fake: float, verdict: Json, points: Json) -> Json:
-    own = verdict.get("p_fake", 0.5)
-    return {
-        "words": words,
-        "p_fake": round(p_fake, 4),
-        "text": wording.percent(p_fake),
-        "same": _side(p_fake, points) == _side(own, points),
-    }
-
-
-def _side(p_fake: float, points: Json) -> int:
-    thresholds = points.get("0.01") or points.get("") or {"fake": 0.5, "real": 0.5}
-    return (p_fake >= thresholds["fake"]) - (p_fake < thresholds["real"])
-
-
-def explanations(runs: list[StageRun], images: dict[str, str]) -> dict[str, Json]:
+def explanations(detection: Detection, runs: list[StageRun], images: dict[str, str]) -> dict[str, Json]:
     """Each map that may be asked for, whether it has been or not. ``images`` are addresses of those made."""
     by_stage = {run.stage: run for run in runs}
-    return {stage: _explanation(stage, by_stage.get(stage), images.get(stage)) for stage in plan.on_demand()}
+    may_speak = pixels_may_speak(detection.verdict, detection.basis)
+    return {
+        stage: _explanation(stage, by_stage.get(stage), images.get(stage))
+        if may_speak or not detection.verdict
+        else _no_explanation(stage)
+        for stage in plan.on_demand()
+    }
+
+
+def _no_explanation(stage: str) -> Json:
+    """Where the answer does not rest on the pixels, nothing in them explains it."""
+    return {
+        **_explanation(stage, None, None),
+        "state_words": wording.NOTHING_TO_EXPLAIN,
+        "may_ask": False,
+    }
 
 
 def _explanation(stage: str, run: StageRun | None, image: str | None) -> Json:

@@ -17,6 +17,7 @@ from django.views.decorators.csrf import csrf_exempt, csrf_protect
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from accounts.access import SETTINGS, SETTINGS_READ, WRITE, Principal, require
+from accounts.errors import Refused
 from accounts.forms import ErrorRateForm
 from accounts.models import ErrorRate
 from accounts.organisations import choose_error_rate
@@ -130,7 +131,13 @@ def retry(request: HttpRequest, principal: Principal, pk: UUID) -> HttpResponse:
 @for_members
 def explain(request: HttpRequest, principal: Principal, pk: UUID) -> HttpResponse:
     """Queues one more map of a picture; answers with the state, or with the page."""
-    services.explain(principal=principal, pk=pk, stage=request.POST.get("stage", ""))
+    try:
+        services.explain(principal=principal, pk=pk, stage=request.POST.get("stage", ""))
+    except Refused as refused:
+        if wants_json(request):
+            return JsonResponse({"code": refused.code, "detail": str(refused)}, status=409)
+        messages.error(request, str(refused))
+        return redirect("detection_detail", principal.organisation.slug, pk)
     if wants_json(request):
         return JsonResponse(selectors.state(selectors.get(principal, pk)), status=202)
     return redirect("detection_detail", principal.organisation.slug, pk)

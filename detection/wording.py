@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from detection.answers import Answer, answer_of, pixels_may_speak
 from detection.models import Detection, StageRun
 from mlcore.contracts import Basis, Verdict
-from mlcore.decision import UNDECIDED
+from mlcore.decision import PIXELS_FAKE, PIXELS_REAL, UNDECIDED
 from mlcore.overlay import EVIDENCE
 
 TRAINED_SIDE = 32  # px, a side of a CIFAKE image
@@ -14,25 +15,32 @@ CAUTION_SIDE = 64  # px, above which the verdict says little
 
 CAUTION_OF_SOME = (
     f"Some of these are larger than {CAUTION_SIDE} pixels a side. The model was trained on CIFAKE, images "
-    f"of {TRAINED_SIDE} × {TRAINED_SIDE} pixels, and says little about larger photos: do not rely on its "
+    f"of {TRAINED_SIDE} × {TRAINED_SIDE} pixels, and says little about larger pictures: do not rely on its "
     "verdicts alone."
 )
 
-VERDICT_WORDS = {
-    "fake": "Probably AI-generated",
-    "real": "Probably a real photo",
-    "uncertain": "Not sure",
-}
 # Where the answer rests on what the file says, the words say whose word it is.
-SIGNED_WORDS = {
-    "fake": "AI-generated, says a trusted signature",
-    "real": "A camera photo, says a trusted signature",
+ANSWER_WORDS: dict[str, str] = {
+    Answer.MEASURED_AI: "Probably AI-generated",
+    Answer.DECLARED_AI: "Declared AI-generated: the file says so",
+    Answer.SIGNED_AI: "AI-generated, says a trusted signature",
+    Answer.MEASURED_REAL: "Probably a real photo",
+    Answer.SIGNED_CAMERA: "A camera photo, says a trusted signature",
+    Answer.NOT_SURE: "Not sure",
 }
-DECLARED_WORDS = {"fake": "AI-generated, says the file itself"}
-WAITING_WORDS = "Waiting for the model…"
+# The same where there is less room: filters, counts.
+ANSWER_LABELS: dict[str, str] = ANSWER_WORDS | {
+    Answer.DECLARED_AI: "Declared AI-generated",
+    Answer.SIGNED_AI: "Signed as AI-generated",
+    Answer.SIGNED_CAMERA: "Signed by a camera",
+}
+WAITING_WORDS = "Being examined…"
 FAILED_WORDS = "Could not be examined"
 # Pages show it only to those who have waited for some seconds.
-PATIENCE = "This takes longer than usual: the model is still being loaded, or other images come first."
+PATIENCE = (
+    "This takes longer than usual. The model may still be loading, other images may come first, or the file "
+    "may take long to read."
+)
 
 STATE_WORDS: dict[str, str] = {
     StageRun.State.QUEUED: "Waiting",
@@ -46,24 +54,16 @@ STATE_WORDS: dict[str, str] = {
 def verdict_words(detection: Detection, failed: bool) -> str:
     if not detection.verdict:
         return FAILED_WORDS if failed else WAITING_WORDS
-    return answer_words(detection.verdict, detection.basis)
-
-
-def answer_words(verdict: str, basis: str) -> str:
-    special = {Basis.SIGNED: SIGNED_WORDS, Basis.DECLARED: DECLARED_WORDS}
-    return special.get(Basis(basis or "pixels"), {}).get(verdict) or VERDICT_WORDS[verdict]
+    return ANSWER_WORDS[answer_of(detection.verdict, detection.basis) or Answer.NOT_SURE]
 
 
 def explanation(detection: Detection, failed: bool) -> str:
     """One sentence that says what the number means, or why there is none."""
     if not detection.verdict:
         return _no_number(failed)
-    if not detection.basis:
-        return by_number(detection.verdict, detection.p_fake or 0.0)
-    if detection.basis != Basis.PIXELS:
-        return detection.decision.get("reason", "")
-    if detection.decision.get("key") == "unstable":
-        return str(detection.decision["reason"])
+    unstable = detection.decision.get("key") == "unstable"
+    if unstable or not pixels_may_speak(detection.verdict, detection.basis):
+        return str(detection.decision.get("reason", ""))
     return by_number(detection.verdict, detection.p_fake or 0.0)
 
 
@@ -99,14 +99,17 @@ def basis_text(detection: Detection) -> str:
     """What the answer rests on, in one sentence; "" while there is none."""
     if not detection.verdict:
         return ""
-    return (
-        detection.decision.get("reason")
-        or {
-            "fake": "The model found patterns in the pixels that AI-generated pictures have.",
-            "real": "The model found patterns in the pixels that photos have.",
-            "uncertain": UNDECIDED,
-        }[detection.verdict]
-    )
+    reason = detection.decision.get("reason") or _REASONS[detection.verdict]
+    return " ".join([reason, *(WITHOUT[part] for part in detection.decision.get("without", []))])
+
+
+_REASONS = {"fake": PIXELS_FAKE, "real": PIXELS_REAL, "uncertain": UNDECIDED}  # of older records
+# What could have changed the answer but failed, by its name in the decision.
+WITHOUT = {
+    "verdict": "The model could not examine the picture, so this answer rests on the file alone.",
+    "provenance": "What the file says about its origin could not be read, so this answer rests without it.",
+    "stability": "It could not be tested on changed copies of the picture, so it rests without that.",
+}
 
 
 def error_rate(rate: str) -> str:
@@ -139,13 +142,25 @@ RATES = {
 }
 
 
-def raw_score(p_fake: float | None, inside: bool) -> str:
+def raw_score(p_fake: float) -> str:
     """The model's number, for experts: under the details, and never as the answer."""
-    if p_fake is None:
-        return ""
-    number = f"The model’s raw number is {p_fake:.3f}, on a line from 0 (real photo) to 1 (made by AI)."
-    outside = " For a picture outside of what the model knows, it means nothing."
-    return number if inside else number + outside
+    return f"The model’s raw number is {p_fake:.3f}, on a line from 0 (real photo) to 1 (made by AI)."
+
+
+def no_answer_of_pixels(verdict: str, basis: str) -> str:
+    """Why the model's numbers are not a part of the answer; "" where they are."""
+    return "" if pixels_may_speak(verdict, basis) else NO_ANSWER_OF_PIXELS.get(basis, "")
+
+
+NO_ANSWER_OF_PIXELS = {
+    "none": "This is no answer: for a picture outside of what the model knows, its numbers mean nothing.",
+    "declared": "This is no answer: what the file says decides here, the model’s number has no part in it.",
+    "signed": "This is no answer: a trusted signature decides here, the model’s number has no part in it.",
+}
+NOTHING_TO_EXPLAIN = (
+    "There is no map of this picture: its answer does not rest on the pixels, so nothing in them explains it."
+)
+NO_ANSWER_YET = "There is no map of this picture yet: it has no answer that one could explain."
 
 
 def caution(facts: dict[str, Any]) -> str:
@@ -154,7 +169,7 @@ def caution(facts: dict[str, Any]) -> str:
         return ""
     return (
         f"This image has {dimensions(facts)} pixels. The model was trained on CIFAKE, images of "
-        f"{TRAINED_SIDE} × {TRAINED_SIDE} pixels, and says little about larger photos: "
+        f"{TRAINED_SIDE} × {TRAINED_SIDE} pixels, and says little about larger pictures: "
         "do not rely on this verdict alone."
     )
 
@@ -188,6 +203,27 @@ def agreement(agree: float, count: int) -> str:
     return f"{same} of {count} changed copies of the picture got the same answer."
 
 
+def no_stability(detection: Detection) -> str:
+    """Why there is no table of changed copies."""
+    if not detection.verdict:
+        return NOT_YET
+    if not pixels_may_speak(detection.verdict, detection.basis):
+        return "The answer does not rest on the pixels, so there is nothing that changed copies could test."
+    if detection.decision.get("key") == "undecided":
+        return "The model decided for neither side, so there is no answer that changed copies could test."
+    return "The answer was not tested on changed copies of the picture."
+
+
+def no_provenance(detection: Detection, runs: list[StageRun]) -> str:
+    """Why nothing stands where the file's own word would."""
+    states = [run.state for run in runs if run.stage == "provenance"]
+    over = not states or states[0] in StageRun.FINAL
+    return "What the file says about its origin was not read." if over else NOT_YET
+
+
+NOT_YET = "Nothing to show yet."
+
+
 def explained(faithfulness: dict[str, Any] | None) -> str:
     """Whether a map was better than chance at finding what moved the model."""
     if not faithfulness:
@@ -200,10 +236,11 @@ def explained(faithfulness: dict[str, Any] | None) -> str:
     )
 
 
+TIME = "It can take a minute: its program is loaded first, and other images may come before."
 MAPS = {
-    "gradcam_pp": "Follows what moved the network’s last look at the picture. Takes about a second.",
-    "lime": "Hides patches of the picture and watches how the answer changes. Takes some seconds.",
-    "shap": "Shares the answer out fairly among the pixels. Takes some seconds.",
+    "gradcam_pp": f"Follows what moved the network’s last look at the picture. {TIME}",
+    "lime": f"Hides patches of the picture and watches how the answer changes. {TIME}",
+    "shap": f"Shares the answer out fairly among the pixels. {TIME}",
 }
 NOT_ASKED = "Not made yet."
 
@@ -218,6 +255,7 @@ MODEL_TITLES = {
     "fake": "The pixels look AI-generated",
     "real": "The pixels look like a photo",
     "uncertain": "The pixels speak clearly for neither side",
+    "unstable": "The pixels speak for one side, but not reliably",
 }
 MODEL_TEXT = "The bright parts of the picture moved the model most."
 OUTSIDE_TITLE = "The model does not know pictures like this"
@@ -273,4 +311,6 @@ def _chance(share: float) -> str:
 def _no_number(failed: bool) -> str:
     if failed:
         return "The model could not examine this image: the stages below give the reason."
-    return "The verdict appears here by itself as soon as the model has examined the image."
+    return (
+        "The answer appears here by itself as soon as the picture and what its file says have been examined."
+    )

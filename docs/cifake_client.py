@@ -44,8 +44,13 @@ class Detection(TypedDict, total=False):
     id: str
     name: str
     status: str  # waiting, working, done, failed
-    verdict: str  # fake, real, uncertain; "" while there is none
-    confidence: float | None
+    verdict: str  # fake, real, uncertain; "" while there is none: it is announced once, and stays
+    basis: str  # what it rests on: pixels, declared (the file says so itself), signed, none
+    answer: (
+        str | None
+    )  # both in one: measured_ai, declared_ai, signed_ai, measured_real, signed_camera, not_sure
+    verdict_words: str  # the same for people
+    confidence: float | None  # of an answer by pixels alone
     explanation: str
     reference: str
     metadata: dict[str, Any]
@@ -327,8 +332,8 @@ def _check(client: Client, path: str, options: argparse.Namespace) -> int:
         print(f"{path}: {error}", file=sys.stderr)
         return 1
     sure = detection.get("confidence")
-    words = detection["verdict"] or detection["status"]
-    line = f"{path}: {words}" + (f" ({sure:.0%})" if sure is not None and words != "uncertain" else "")
+    words = detection.get("verdict_words") or detection["verdict"] or detection["status"]
+    line = f"{path}: {words}" + (f" ({sure:.0%})" if sure is not None else "")
     print(json.dumps(detection) if options.json else line, flush=True)
     return 0 if detection["status"] == "done" else 1
 

@@ -8,16 +8,17 @@ from typing import cast
 from uuid import UUID
 
 from django.core.paginator import Page, Paginator
-from django.db.models import Count, QuerySet
+from django.db.models import QuerySet
 from django.utils.dateparse import parse_datetime
 from django.utils.timezone import is_aware, now
 
 from accounts.access import Principal
-from detection import selectors
+from detection import answers, selectors
+from detection.answers import Answer
 from detection.models import Detection
 
 PER_PAGE = 25
-VERDICTS = ("fake", "real", "uncertain")
+ANSWERS, VERDICTS = tuple(map(str, Answer)), ("fake", "real", "uncertain")
 LONGEST_SEARCH = 255
 
 
@@ -25,7 +26,8 @@ LONGEST_SEARCH = 255
 class Filters:
     """What part of the record is asked for. ``until`` keeps pages in place while new rows come in."""
 
-    verdict: str = ""
+    answer: str = ""
+    verdict: str = ""  # as addresses from before there were answers have it
     search: str = ""
     batch: UUID | None = None
     trashed: UUID | None = None  # what was deleted a moment ago
@@ -36,15 +38,16 @@ class Filters:
 @dataclass(frozen=True)
 class Found:
     page: Page[Detection]
-    counts: dict[str, int]  # of the search, by verdict; "" holds that of all
+    counts: dict[str, int]  # of the search, by answer; "" holds that of all
     until: datetime
 
 
 def filters(asked: dict[str, str]) -> Filters:
     """Filters from an address, which anybody may have typed: what makes no sense is left out."""
-    verdict = asked.get("verdict", "")
+    answer, verdict = asked.get("answer", ""), asked.get("verdict", "")
     return Filters(
-        verdict=verdict if verdict in VERDICTS else "",
+        answer=answer if answer in ANSWERS else "",
+        verdict=verdict if verdict in VERDICTS and answer not in ANSWERS else "",
         search=asked.get("q", "").replace("\0", "").strip()[:LONGEST_SEARCH],
         batch=_uuid(asked.get("batch", "")),
         trashed=_uuid(asked.get("trashed", "")),
@@ -61,18 +64,19 @@ def find(principal: Principal, asked: Filters) -> Found:
     until_then = everything.filter(created_at__lte=until)
     # Until now is all there is, and a fifth of the counting is spared.
     counts = _counts(until_then if asked.until else everything)
-    rows = until_then.filter(verdict=asked.verdict) if asked.verdict else until_then
+    rows = until_then.filter(**answers.where(asked.answer))
+    rows = rows.filter(verdict=asked.verdict) if asked.verdict else rows
     paginator = Paginator(rows, PER_PAGE)
-    # The tabs' numbers hold it already: no second count.
-    paginator.__dict__["count"] = counts.get(asked.verdict, 0)
+    if not asked.verdict:  # the tabs' numbers hold it already: no second count
+        paginator.__dict__["count"] = counts[asked.answer]
     page = paginator.get_page(asked.page)
     page.object_list = selectors.page_of(cast("QuerySet[Detection]", page.object_list))
     return Found(page, counts, until)
 
 
 def _counts(rows: QuerySet[Detection]) -> dict[str, int]:
-    by_verdict = dict(rows.order_by().values_list("verdict").annotate(Count("pk")))
-    return {**by_verdict, "": sum(by_verdict.values())}
+    by_answer = answers.counts(rows)
+    return {**by_answer, "": sum(by_answer.values())}
 
 
 def _uuid(text: str) -> UUID | None:

@@ -18,12 +18,12 @@ from detection import batch_selectors
 from detection.models import Detection
 from detection.selectors import state, told, trashed
 from detection.trash import may_delete
-from detection.wording import VERDICT_WORDS
+from detection.wording import ANSWER_LABELS
 from history import activity as happenings
 from history import activity_filter, selectors
 from history.activity_csv import comma_separated
 
-TABS = {"": "All", **VERDICT_WORDS}
+TABS: dict[str, str] = {"": "All", **ANSWER_LABELS}
 
 
 @require_safe
@@ -34,8 +34,7 @@ def history(request: HttpRequest, principal: Principal) -> HttpResponse:
     asked = selectors.filters(request.GET.dict())
     found = selectors.find(principal, asked)
     tabs = [
-        {"verdict": verdict, "label": label, "count": found.counts.get(verdict, 0)}
-        for verdict, label in TABS.items()
+        {"answer": answer, "label": label, "count": found.counts[answer]} for answer, label in TABS.items()
     ]
     states = [told(detection, partial(_row, principal)) for detection in found.page]
     context = {

@@ -9,11 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from mlcore import gradcam, gradient_detail, registry
+from mlcore import gradcam, gradient_detail, registry, stability
 from mlcore.calibration import Calibration
-from mlcore.contracts import Classification, Gate, Picture, Verdict
+from mlcore.contracts import Classification, Gate, Picture
 from mlcore.data import NATIVE_SIZE
 from mlcore.gate import GateKeeper
+from mlcore.logits import logits_of
+from mlcore.stability import Scores, verdict_of
 
 if TYPE_CHECKING:
     import keras
@@ -34,7 +36,9 @@ class Classifier:
         self.model = registry.describe(name)
         self.thresholds: dict[str, float] = card["thresholds"]
         self.gate = gatekeeper(card)
-        self._explain = explaining(registry.load(name), Calibration.from_card(card))
+        net, calibration = registry.load(name), Calibration.from_card(card)
+        self._explain = explaining(net, calibration)
+        self._logits, self._calibration = logits_of(net), calibration
 
     def classify(self, pictures: Sequence[Picture]) -> list[Classification]:
         """One result per picture, in order. The heat map covers the whole picture."""
@@ -45,10 +49,18 @@ class Classifier:
             results += map(self._result, part, p_fake.tolist(), maps)
         return results
 
+    def on_variants(self, picture: Picture) -> Scores:
+        """P(fake) of the picture's changed copies (:mod:`mlcore.stability`), without maps."""
+        return stability.measure(self._p_fake, reduce(picture.image))
+
+    def _p_fake(self, pixels: NDArray[np.uint8]) -> NDArray[np.float64]:
+        return self._calibration.probabilities(self._logits(pixels))
+
     def warm_up(self) -> None:
         """Pay for tracing and for the first call of the usual batch sizes now."""
         for n in (1, 2, 4, 8, 16, BATCH):
             self._explain(np.zeros((n, NATIVE_SIZE, NATIVE_SIZE, 3), np.uint8))
+        stability.measure(self._p_fake, np.zeros((NATIVE_SIZE, NATIVE_SIZE, 3), np.uint8))
 
     def _result(self, picture: Picture, p_fake: float, heatmap: NDArray[np.float32]) -> Classification:
         return Classification(
@@ -78,13 +90,6 @@ def explaining(
 def gatekeeper(card: Mapping[str, Any]) -> GateKeeper | None:
     """The gate that came with a model; None for a card without one, which lets everything pass."""
     return GateKeeper(card["gate"]) if card.get("gate") else None
-
-
-def verdict_of(p_fake: float, thresholds: Mapping[str, float]) -> Verdict:
-    """Fake from ``thresholds["fake"]`` up, real below ``thresholds["real"]``, else uncertain."""
-    if p_fake >= thresholds["fake"]:
-        return Verdict.FAKE
-    return Verdict.REAL if p_fake < thresholds["real"] else Verdict.UNCERTAIN
 
 
 def reduce(image: Image.Image) -> NDArray[np.uint8]:

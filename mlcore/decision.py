@@ -30,9 +30,8 @@ NO_MODEL = "The model has not examined this picture."
 class Decision:
     """``key`` names the case of the table, ``reason`` is its sentence for people.
 
-    ``confidence`` is the calibrated probability of the announced class, or of the likelier one
-    where the model is between its thresholds; None where the answer rests on something else, or
-    where the model's number means nothing.
+    ``confidence`` is the calibrated probability of the announced class; None where the answer rests
+    on something else, and where none is announced.
     """
 
     verdict: Verdict
@@ -81,11 +80,10 @@ def _by_provenance(provenance: Provenance) -> Decision:
 
 
 def _by_pixels(p_fake: float, thresholds: Mapping[str, float], stability: Stability | None) -> Decision:
-    confidence = max(p_fake, 1.0 - p_fake)
     if thresholds["real"] <= p_fake < thresholds["fake"]:
-        return Decision(Verdict.UNCERTAIN, Basis.PIXELS, confidence, UNDECIDED, "undecided")
+        return Decision(Verdict.UNCERTAIN, Basis.PIXELS, None, UNDECIDED, "undecided")
     if stability is not None and not stability.stable:
-        return Decision(Verdict.UNCERTAIN, Basis.PIXELS, confidence, UNSTABLE, "unstable")
+        return Decision(Verdict.UNCERTAIN, Basis.PIXELS, None, UNSTABLE, "unstable")
     if p_fake >= thresholds["fake"]:
         return Decision(Verdict.FAKE, Basis.PIXELS, p_fake, PIXELS_FAKE, "pixels_fake")
     return Decision(Verdict.REAL, Basis.PIXELS, 1.0 - p_fake, PIXELS_REAL, "pixels_real")

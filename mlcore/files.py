@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
 from mlcore import imaging, overlay
@@ -21,6 +22,7 @@ from mlcore.contracts import (
 )
 from mlcore.decision import Decision, decide
 from mlcore.errors import ImageRefused, MlcoreError, ObjectsUnavailable
+from mlcore.stability import Scores, judge
 
 BATCH = 32
 BATCH_PIXELS = 64_000_000  # decoded pictures wait in memory, three bytes a pixel
@@ -28,16 +30,20 @@ BATCH_PIXELS = 64_000_000  # decoded pictures wait in memory, three bytes a pixe
 Classify = Callable[[list[Picture]], list[Classification]]
 Detect = Callable[[list[Picture]], list[Objects]]
 Origin = Callable[[bytes, str], Provenance]  # bytes and name; an MlcoreError where it fails
-Hold = Callable[[Picture], Stability]
+Hold = Callable[[Picture], Scores]
 
 
 @dataclass(frozen=True)
 class Tools:
-    """What is asked beside the classifier, and the thresholds that its number must pass."""
+    """What is asked beside the classifier, and the thresholds that its number must pass.
+
+    ``hold`` is asked where an answer rests on the pixels; with ``hold_all`` about every picture.
+    """
 
     detect: Detect | None = None
     origin: Origin | None = None
     hold: Hold | None = None
+    hold_all: bool = False
     thresholds: Mapping[str, float] = field(default_factory=lambda: {"fake": 0.5, "real": 0.5})
 
 
@@ -76,11 +82,9 @@ class Result:
         return self.origin if isinstance(self.origin, Provenance) else None
 
     @property
-    def evidence_for(self) -> Verdict:
-        """The class that the heat map speaks for, as far as it may be said."""
-        if not self.found.gate.in_domain:
-            return Verdict.UNCERTAIN
-        return self.decision.verdict if self.decision.basis is Basis.PIXELS else self.found.verdict
+    def by_pixels(self) -> bool:
+        """Whether the answer rests on the pixels; otherwise no map of them explains it."""
+        return self.decision.basis is Basis.PIXELS
 
 
 @dataclass(frozen=True)
@@ -100,7 +104,7 @@ def check(
 ) -> Iterator[Result | Refusal]:
     """Examine files in batches and yield one outcome for each, in the order given.
 
-    Overlays are written into the folder ``out`` where one is given.
+    Overlays are written into the folder ``out`` where one is given, for answers that rest on the pixels.
 
     Raises:
         OSError: ``out`` cannot be written to.
@@ -185,9 +189,14 @@ def _examined(
 
 def _decided(opened: _Opened, found: Classification, tools: Tools, share: float) -> Result:
     start = time.perf_counter()
-    stability = tools.hold(opened.picture) if tools.hold else None
     provenance = opened.origin if isinstance(opened.origin, Provenance) else None
-    decision = decide(found.p_fake, tools.thresholds, found.gate, provenance, stability)
+    decided = partial(decide, found.p_fake, tools.thresholds, found.gate, provenance)
+    decision, stability = decided(), None
+    needed = decision.basis is Basis.PIXELS and decision.verdict is not Verdict.UNCERTAIN
+    if tools.hold and (needed or tools.hold_all):
+        scores = tools.hold(opened.picture)
+        stability = judge(found.p_fake, scores, tools.thresholds, found.model)
+        decision = decided(stability)
     took = opened.time_ms + share + _since(start)
     return Result(opened.file, opened.picture, found, decision, opened.origin, took, stability)
 
@@ -195,10 +204,10 @@ def _decided(opened: _Opened, found: Classification, tools: Tools, share: float)
 def _completed(result: Result, detect: Detect | None, names: _Names | None) -> Result:
     start = time.perf_counter()
     objects = _objects(result.picture, detect) if detect else None
-    path = names.take(result.file) if names else None
+    path = names.take(result.file) if names and result.by_pixels else None
     result = replace(result, objects=objects, overlay=path)
     if path:
-        image = overlay.compose(result.picture, result.found.heatmap, result.evidence_for, result.shown)
+        image = overlay.compose(result.picture, result.found.heatmap, result.decision.verdict, result.shown)
         path.write_bytes(overlay.png(image))
     return replace(result, time_ms=result.time_ms + _since(start))
 

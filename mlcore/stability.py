@@ -6,16 +6,16 @@ about its origin; such an answer is given as uncertain (:mod:`mlcore.decision`).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mlcore import degrade
-from mlcore.classifier import verdict_of
-from mlcore.contracts import ModelRef, Stability
+from mlcore.contracts import ModelRef, Stability, Verdict
 
 Pixels = NDArray[np.uint8]
+Scores = tuple[tuple[str, float], ...]  # P(fake) of each variant, by its words
 LEAST_AGREEMENT = 0.8
 CROP = 0.9  # 29 of 32 pixels a side
 PLACES = {
@@ -37,25 +37,31 @@ def variants(pixels: Pixels) -> list[tuple[str, Pixels]]:
     ]
 
 
-def measure(
-    p_fake_of: Callable[[Pixels], NDArray[np.floating]],
-    pixels: Pixels,
-    thresholds: Mapping[str, float],
-    model: ModelRef,
-) -> Stability:
-    """Ask the model about a (32, 32, 3) uint8 picture and its variants, in one batch.
+def measure(p_fake_of: Callable[[Pixels], NDArray[np.floating]], pixels: Pixels) -> Scores:
+    """Ask the model about all variants of a (32, 32, 3) uint8 picture, in one batch.
 
-    ``p_fake_of`` takes (n, 32, 32, 3) uint8 and gives (n,) probabilities; ``thresholds`` has the
-    model's ``fake`` and ``real``. A variant agrees where its verdict, of three, is the picture's.
+    ``p_fake_of`` takes (n, 32, 32, 3) uint8 and gives (n,) probabilities.
     """
     made = variants(pixels)
-    p_fake = p_fake_of(np.stack([pixels, *(each for _, each in made)])).astype(float).tolist()
-    own = verdict_of(p_fake[0], thresholds)
-    agree = sum(verdict_of(p, thresholds) == own for p in p_fake[1:]) / len(made)
-    return Stability(
-        agree=agree,
-        spread=max(p_fake) - min(p_fake),
-        variants=tuple((words, p) for (words, _), p in zip(made, p_fake[1:], strict=True)),
-        stable=agree >= LEAST_AGREEMENT,
-        model=model,
-    )
+    p_fake = p_fake_of(np.stack([each for _, each in made])).astype(float).tolist()
+    return tuple((words, p) for (words, _), p in zip(made, p_fake, strict=True))
+
+
+def judge(
+    p_fake: float, scores: Sequence[tuple[str, float]], thresholds: Mapping[str, float], model: ModelRef
+) -> Stability:
+    """What the variants' ``scores`` say of an answer that rests on ``p_fake`` and ``thresholds``.
+
+    A variant agrees where its verdict, of three, is the picture's.
+    """
+    own = verdict_of(p_fake, thresholds)
+    agree = sum(verdict_of(p, thresholds) == own for _, p in scores) / len(scores)
+    every = [p_fake, *(p for _, p in scores)]
+    return Stability(agree, max(every) - min(every), tuple(scores), agree >= LEAST_AGREEMENT, model)
+
+
+def verdict_of(p_fake: float, thresholds: Mapping[str, float]) -> Verdict:
+    """Fake from ``thresholds["fake"]`` up, real below ``thresholds["real"]``, else uncertain."""
+    if p_fake >= thresholds["fake"]:
+        return Verdict.FAKE
+    return Verdict.REAL if p_fake < thresholds["real"] else Verdict.UNCERTAIN

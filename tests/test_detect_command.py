@@ -26,7 +26,6 @@ from mlcore.contracts import (
     Objects,
     Provenance,
     ProvenanceSummary,
-    Stability,
     Verdict,
 )
 from mlcore.errors import ObjectsUnavailable
@@ -38,7 +37,7 @@ from tests.cifake import ROOT, YOLO, held_out
 
 KEYS = [
     *("file", "verdict", "confidence", "p_fake", "time_ms", "objects", "overlay", "model"),
-    *("basis", "gate", "provenance"),
+    *("basis", "gate", "provenance", "answer", "expert"),
 ]
 
 
@@ -92,12 +91,20 @@ def test_two_hundred_real_files_and_a_broken_one(tmp_path):
 
 
 def check_form(line: dict, folder: Path, *, with_objects: bool) -> None:
-    assert list(line) == (KEYS if with_objects else [*KEYS, "objects_skipped"])
+    tested = ["stability"] if "stability" in line else []
+    assert list(line) == [*KEYS, *tested, *([] if with_objects else ["objects_skipped"])]
     assert line["verdict"] in {"fake", "real", "uncertain"}
-    if line["basis"] == "pixels":
+    if line["verdict"] == "uncertain":
+        assert (line["confidence"], line["answer"]) == (None, "not_sure")
+    else:
         assert line["confidence"] == pytest.approx(max(line["p_fake"], 1 - line["p_fake"]), abs=1e-5)
+        assert line["stability"]["stable"]
+    if line["basis"] == "pixels":
+        assert line["p_fake"] == line["expert"]["p_fake"]
+        assert Image.open(folder / line["overlay"]).size == (32, 32)
     else:  # outside of what the model knows there is no number to go by
-        assert (line["basis"], line["verdict"], line["confidence"]) == ("none", "uncertain", None)
+        assert (line["basis"], line["verdict"], line["p_fake"]) == ("none", "uncertain", None)
+        assert line["overlay"] is None
         assert line["gate"]["reason"]
     assert line["gate"]["in_domain"] is (line["basis"] == "pixels")
     assert set(line["provenance"]) == {"summary", "findings"}
@@ -106,7 +113,6 @@ def check_form(line: dict, folder: Path, *, with_objects: bool) -> None:
     assert line["model"] == {
         key: registry.card(registry.DEFAULT)[key] for key in ("name", "version", "sha256")
     }
-    assert Image.open(folder / line["overlay"]).size == (32, 32)
     for found in line["objects"]:
         assert set(found) == {"name", "score", "box"}
         left, top, right, bottom = found["box"]
@@ -131,7 +137,7 @@ def test_bad_files_of_every_kind_do_not_stop_the_good_one(tmp_path):
     expected = [code for _, code in hostile.BROKEN.values()]
     assert codes == [*expected, "is_a_folder", "not_found", "unreadable"]
     assert lines[-1]["objects"] == []
-    assert Path(lines[-1]["overlay"]).parent.name == "overlays"
+    assert lines[-1]["overlay"] is None  # its answer does not rest on the pixels
     assert "YOLO_WEIGHTS" in lines[-1]["objects_skipped"]
     assert "Objects are skipped: Put yolov8n.pt" in done.stderr
     assert "Traceback" not in done.stderr
@@ -147,13 +153,14 @@ def test_for_people_it_is_sentences(tmp_path):
 
     assert done.returncode == 1
     assert re.search(r"large.gif: (Probably|Not sure)", done.stdout)
-    assert "Overlay: seen/large.gif.overlay.png" in done.stdout
+    assert "Overlay" not in done.stdout
     assert "empty.jpg: could not be examined\n    empty.jpg is empty." in done.stdout
     assert "Nothing about its origin in the file" in done.stdout
     assert "Objects" not in done.stdout + done.stderr
     made = done.stdout.partition("made.png: ")[2]
-    assert made.startswith("AI-generated, says the file itself (")
-    assert "%" not in made.split("\n    - The pixels")[0]
+    assert made.startswith("Declared AI-generated: the file says so (")
+    assert "%" not in made
+    assert "The pixels" not in made
 
 
 def test_all_well_is_status_0_and_nothing_on_standard_error(tmp_path):
@@ -284,7 +291,10 @@ def test_a_prompt_in_the_file_is_the_file_s_own_claim(tmp_path):
     assert (found["verdict"], found["basis"], found["confidence"]) == ("fake", "declared", None)
     assert found["provenance"]["summary"] == "declared_ai"
     assert found["provenance"]["findings"][0]["source"] == "generator"
-    assert 0 <= found["stability"]["agree"] <= 1
+    assert (found["answer"], found["p_fake"], found["overlay"]) == ("declared_ai", None, None)
+    assert "stability" not in found
+    assert 0 <= found["expert"]["stability"]["agree"] <= 1
+    assert "what the file says decides here" in found["expert"]["note"]
 
 
 def origin(summary):
@@ -303,12 +313,23 @@ def test_the_answer_joins_all_that_was_asked(tmp_path):
         (outcome,) = check([str(name)], classify, Tools(**tools))
         return outcome.decision.key
 
-    shaky = Stability(0.5, 0.9, (), False, MODEL)
+    asked = []
+
+    def shaky(picture):
+        asked.append(picture)
+        return (("mirrored", 0.1),)
+
     assert answer() == "pixels_fake"
     assert answer(thresholds={"fake": 0.95, "real": 0.1}) == "undecided"
-    assert answer(hold=lambda picture: shaky) == "unstable"
-    assert answer(out_of_domain) == "out_of_domain"
-    assert answer(origin=origin(ProvenanceSummary.CAMERA_SIGNED)) == "signed_camera"
+    assert answer(hold=shaky) == "unstable"
+    assert len(asked) == 1
+    undecided = {"fake": 0.95, "real": 0.1}
+    assert answer(thresholds=undecided, hold=shaky) == "undecided"
+    assert answer(out_of_domain, hold=shaky) == "out_of_domain"
+    assert answer(origin=origin(ProvenanceSummary.CAMERA_SIGNED), hold=shaky) == "signed_camera"
+    assert len(asked) == 1  # whose answer needs it not does not pay for it
+    answer(out_of_domain, hold=shaky, hold_all=True)
+    assert len(asked) == 2
 
 
 def test_an_origin_that_cannot_be_read_costs_itself_alone(tmp_path):

@@ -37,11 +37,11 @@ function arrived(state) {
 }
 
 function show(card, state) {
-  const before = card.dataset.verdict ?? "";
-  const after = state.verdict || (state.status === "failed" ? "failed" : "");
+  const before = card.dataset.answer ?? "";
+  const after = state.answer || (state.status === "failed" ? "failed" : "");
   fill(card, state);
-  card.dataset.verdict = after;
-  if (after && after !== before && card.dataset.fresh) announce(state); // later findings may change it
+  card.dataset.answer = after;
+  if (after && after !== before && card.dataset.fresh) announce(state);
 }
 
 function announce(state) {

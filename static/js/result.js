@@ -45,15 +45,8 @@ function setOpacity() {
   document.getElementById("opacity-text").textContent = words;
   slider.setAttribute("aria-valuetext", words);
 }
-slider.addEventListener("input", () => { slider.dataset.touched = "yes"; setOpacity(); });
-suggestOpacity(page.dataset.basis);
-
-// Where the answer does not rest on the map, it is there for whoever draws it up.
-function suggestOpacity(basis) {
-  const aside = basis === "signed" || basis === "declared";
-  if (!slider.dataset.touched) slider.value = aside ? 0 : slider.defaultValue;
-  setOpacity();
-}
+slider.addEventListener("input", setOpacity);
+setOpacity();
 
 // The map that was chosen lies over the picture, whatever else becomes known meanwhile.
 const maps = { "": heat.getAttribute("src") };
@@ -175,8 +168,7 @@ function settleFocus(form) {
   words.focus();
 }
 
-function settle({ status, basis }) {
-  suggestOpacity(basis);
+function settle({ status }) {
   if (status === "failed") document.getElementById("technical").open = true; // the reason is in there
 }
 

@@ -26,16 +26,27 @@ def send(api: Api, key: str = "k-1", data: bytes | None = None, **fields):
 
 @pytest.mark.django_db
 class TestOneAfterTheOther:
-    def test_the_same_again_is_the_same_answer(self, api):
+    def test_the_same_again_is_the_same_detection_as_it_is_by_now(self, api):
         first = send(api, reference="r")
-        factory.finish(
-            Detection.objects.get(), "verdict", {"heatmap": ""}, 10
-        )  # what came since is not in it
         again = send(api, reference="r")
         assert (again.status_code, again.json()) == (202, first.json())
         for name in ("Location", "Retry-After"):
             assert again[name] == first[name]
+        detection = Detection.objects.get()
+        detection.stage_runs.update(state="done", result={"summary": "none", "sentence": "", "findings": []})
+        Detection.objects.update(verdict="fake", basis="declared", completed_at=timezone.now())
+        told = send(api, reference="r")
+        assert (told.status_code, told.json()["verdict"], told["Location"]) == (
+            201,
+            "fake",
+            first["Location"],
+        )
+        assert "Retry-After" not in told
         assert Detection.objects.count() == 1
+
+    def test_no_answer_is_kept(self, api):
+        body = send(api).json()
+        assert IdempotentRequest.objects.get().body == {"id": body["id"]}
 
     @pytest.mark.parametrize(
         "change", [{"data": hostile.png(50, 50)}, {"reference": "s"}, {"metadata": "{}"}]

@@ -72,6 +72,10 @@ async def finish_all() -> None:
     await push.announce(await sync_to_async(_finish_objects)())
 
 
+async def finish_objects() -> None:
+    await push.announce(await sync_to_async(_finish_objects)())
+
+
 def _finish_objects() -> list[push.Change]:
     claim = queue.claim("slow")
     return results.save(claim, [Outcome({"objects": []}) for _ in claim.runs], 1.0)
@@ -104,7 +108,23 @@ class TestWaiting:
         )
         assert (status, body["status"]) == (201, "done")
 
-    async def test_what_was_waited_for_is_what_is_kept(self, secret, pushed):
+    @pytest.mark.parametrize("until", ["verdict", "done"])
+    async def test_a_key_that_comes_again_waits_for_what_it_asks(self, secret, pushed, until):
+        """Also where its first wait was over too soon, and where it asks for more than is there."""
+        once, path = {"Idempotency_Key": "k"}, f"detections/?wait=30&until={until}"
+        first = await ask("POST", f"detections/?wait=1&until={until}", secret, URL, **once)
+        assert (first[0], first[2]["verdict"]) == (202, "")
+        if until == "done":
+            await finish_next()
+
+        async def work():
+            await (finish_next() if until == "verdict" else finish_objects())
+
+        (status, _, body), _ = await together(ask("POST", path, secret, URL, **once), work())
+        assert (status, body["id"], body["verdict"]) == (201, first[2]["id"], "fake")
+        assert until == "verdict" or body["status"] == "done"
+
+    async def test_what_was_waited_for_is_what_comes_again(self, secret, pushed):
         once = {"Idempotency_Key": "k"}
         (status, _, body), _ = await together(
             ask("POST", "detections/?wait=30", secret, URL, **once), finish_next()

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import pytest
+from django.http import Http404
 from django.urls import reverse
 
 from detection import queue, results, selectors, services
+from detection.models import Detection
 from detection.stages import Failure, Outcome
 from tests.detection.conftest import run_of
 from tests.detection.toy_stages import MODEL, png
@@ -29,13 +31,16 @@ def end(answer) -> None:
     results.save(claim, [answer], 1.0)
 
 
+def answered(detection, verdict: str, basis: str) -> None:
+    Detection.objects.filter(pk=detection.pk).update(verdict=verdict, basis=basis)
+
+
 def state_of(principal, detection) -> dict:
     return selectors.state(selectors.get(principal, detection.pk))
 
 
 def test_a_map_is_made_when_somebody_asks_and_once(ask, submit, principal):
     detection = submit()
-    detection.stage_runs.filter(stage="stability").delete()
     before = state_of(principal, detection)
     assert before["explanations"]["lime"]["may_ask"]
     assert before["explanations"]["lime"]["state"] == "none"
@@ -47,6 +52,10 @@ def test_a_map_is_made_when_somebody_asks_and_once(ask, submit, principal):
     assert told["explanations"]["lime"]["waiting"]
     assert told["status"] == "waiting"  # the map is nobody's answer
     end(Outcome({"faithfulness": WORTH, "model": MODEL}, {"lime": png()}))
+    assert (
+        state_of(principal, detection)["explanations"]["lime"]["image"] is None
+    )  # of what, is not known yet
+    answered(detection, "fake", "pixels")
     made = state_of(principal, detection)["explanations"]["lime"]
     assert (made["state"], made["may_ask"], made["waiting"]) == ("done", False, False)
     assert "Do not rely on it" in made["mark"]
@@ -56,7 +65,7 @@ def test_a_map_is_made_when_somebody_asks_and_once(ask, submit, principal):
 def test_it_neither_reopens_a_detection_nor_holds_one_up(ask, submit, principal):
     detection = submit()
     ask(detection)
-    for stage in ("verdict", "provenance", "objects", "stability"):
+    for stage in ("verdict", "provenance", "objects"):
         run_of(detection, stage).delete()
     services.settle([detection.pk])
     detection.refresh_from_db()
@@ -77,10 +86,23 @@ def test_one_that_failed_can_be_asked_for_again(ask, submit, principal):
     assert run_of(detection, "lime").state == "queued"
 
 
-def test_who_asks_comes_before_stability(ask, submit):
-    submit("other.png")
-    ask(submit())
-    assert queue.claim("explain").stage == "lime"
+@pytest.mark.parametrize(
+    ("verdict", "basis"),
+    [("uncertain", "none"), ("fake", "declared"), ("fake", "signed"), ("real", "signed")],
+)
+def test_an_answer_that_does_not_rest_on_the_pixels_has_no_map(ask, submit, principal, verdict, basis):
+    detection = submit()
+    ask(detection)
+    end(Outcome({"faithfulness": WORTH, "model": MODEL}, {"lime": png()}))
+    answered(detection, verdict, basis)
+    response = ask(detection, "shap", accept="application/json")
+    assert (response.status_code, response.json()["code"]) == (409, "nothing_to_explain")
+    assert ask(detection, "shap").status_code == 302
+    assert not detection.stage_runs.filter(stage="shap").exists()
+    for each in state_of(principal, detection)["explanations"].values():
+        assert (each["image"], each["may_ask"], each["waiting"], each["mark"]) == (None, False, False, "")
+    with pytest.raises(Http404, match="There is no map of this picture"):
+        selectors.open_file(principal, detection.pk, "lime")
 
 
 @pytest.mark.parametrize("stage", ["verdict", "objects", "nonsense", ""])

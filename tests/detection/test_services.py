@@ -31,9 +31,8 @@ def test_submit_stores_the_bytes_as_they_came_and_queues_every_stage(principal, 
     assert "turned" not in detection.original.name
     assert {(run.stage, run.lane, run.state) for run in detection.stage_runs.all()} == {
         ("verdict", "fast", "queued"),
-        ("provenance", "slow", "queued"),
+        ("provenance", "origin", "queued"),
         ("objects", "slow", "queued"),
-        ("stability", "explain", "queued"),
     }
     assert len(stored(settings)) == 3
 

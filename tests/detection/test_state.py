@@ -45,11 +45,11 @@ def test_the_life_of_a_detection_as_people_see_it(submit, principal):
     waiting = state_of(principal, detection)
     assert set(waiting) >= KEYS
     assert (waiting["status"], waiting["verdict"], waiting["verdict_words"]) == (
-        "waiting", "", "Waiting for the model…",
+        "waiting", "", "Being examined…",
     )  # fmt: skip
     assert waiting["files"]["heatmap"] is None
     assert waiting["legend"] == ""
-    assert "the model is still being loaded" in waiting["patience"]
+    assert "The model may still be loading" in waiting["patience"]
     assert waiting["model"] is None
 
     claim = queue.claim("fast")
@@ -117,6 +117,8 @@ def test_days_before_a_stage_is_run_again_are_nobodys_waiting(submit, principal,
 def test_caution_for_pictures_larger_than_the_model_knows(submit, principal):
     small = submit("small.png", png(64, 64))
     large = submit("large.png", png(65, 40))
+    assert state_of(principal, large)["caution"] == ""  # it cautions of an answer, and there is none
+    finish()
     assert state_of(principal, small)["caution"] == ""
     assert "65 × 40" in state_of(principal, large)["caution"]
 

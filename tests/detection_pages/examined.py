@@ -80,6 +80,7 @@ def refused(principal: Principal, name: str = "large.jpg") -> Detection:
     kept = {"verdict": "uncertain", "basis": "none", "confidence": None, "p_fake": 0.873}
     detection = examined(principal, name, **kept, decision={"key": "out_of_domain", "reason": reason})
     verdict = detection.stage_runs.get(stage="verdict")
+    verdict.result["p_fake"] = detection.p_fake
     verdict.result["gate"] = {"in_domain": False, "reason": reason, "scores": {"distance": 9.4}}
     verdict.save()
     detection.stage_runs.filter(stage__in=("provenance", "stability")).delete()

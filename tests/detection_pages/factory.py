@@ -35,10 +35,15 @@ def done(
     numbers = {"verdict": verdict, "p_fake": p_fake, "confidence": confidence}
     model = {f"model_{key}": value for key, value in MODEL.items()}
     Detection.objects.filter(pk=detection.pk).update(
-        **numbers, **model, version=3, completed_at=detection.created_at + timedelta(milliseconds=1234)
+        **numbers,
+        basis="pixels",
+        **model,
+        version=3,
+        completed_at=detection.created_at + timedelta(milliseconds=1234),
     )
     heat_map = pack(np.array([[0.0, 1.0], [0.5, 0.2]], np.float32))
     finish(detection, "verdict", {**numbers, "model": MODEL, "heatmap": heat_map}, 120)
+    finish(detection, "provenance", {"summary": "none", "sentence": "It says nothing.", "findings": []}, 100)
     finish(detection, "objects", {"objects": list(objects), "model": MODEL}, 1234)
     heat = Artefact(detection=detection, kind="heatmap", mime="image/png")
     heat.file.save("", ContentFile(hostile.png(24, 16)))

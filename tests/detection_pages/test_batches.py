@@ -81,7 +81,7 @@ def test_it_leads_to_its_images_alone(client, make_principal, principal, member_
     assert f'href="{address}"' in member_client.get(f"{base}{batch.pk}/").content.decode()
     page = member_client.get(address).content.decode()
     assert [name in page for name in ("a.png", "c.png", "alone.jpg")] == [True, True, False]
-    for words in (f"?batch={batch.pk}&amp;verdict=fake", f'name="batch" value="{batch.pk}"'):
+    for words in (f"?batch={batch.pk}&amp;answer=measured_ai", f'name="batch" value="{batch.pk}"'):
         assert words in page, "tabs and search stay within the batch"
     other = make_principal()
     client.force_login(other.user)

@@ -83,7 +83,7 @@ def test_a_form_goes_on_to_the_page_and_says_what_happened(send, principal):
     assert "1 image is in." in page
     assert "b.jpg is not an image." in page
     assert 'http-equiv="refresh"' in page
-    assert "Waiting for the model…" in page
+    assert "Being examined…" in page
 
 
 def test_no_file_is_a_sentence(send):

@@ -126,10 +126,11 @@ def test_what_is_found_later_fills_the_page(opened):
 
 
 def test_no_answer_shows_no_number_and_no_map(opened):
-    page, say, _ = opened("unsure@example.org")
+    page, say, state = opened("unsure@example.org")
     reason = "It is far larger than the pictures that the model knows."
     say(
         verdict="uncertain",
+        answer="not_sure",
         verdict_words="Not sure",
         basis="none",
         basis_text=reason,
@@ -137,7 +138,8 @@ def test_no_answer_shows_no_number_and_no_map(opened):
         confidence_text="",
         error_rate_text="",
         explanation=reason,
-        raw_score_text="The raw number is 0.873.",
+        expert={"p_fake": 0.873, "text": "The raw number is 0.873.", "note": "This is no answer."},
+        files={**state["files"], "heatmap": None, "overlay": None},
         evidence=[item("gate", "Unknown", "strong")],
     )
     expect(page.locator("h1")).to_have_text("Not sure")
@@ -150,18 +152,17 @@ def test_no_answer_shows_no_number_and_no_map(opened):
     expect(page.get_by_text("The raw number is 0.873.")).to_be_visible()
 
 
-def test_a_map_that_the_answer_does_not_rest_on_waits_to_be_drawn_up(opened):
-    page, say, _ = opened("signed@example.org")
-    slider = page.get_by_role("slider", name="Heat map")
+def test_a_map_that_the_answer_does_not_rest_on_is_taken_away(opened):
+    page, say, state = opened("signed@example.org")
     expect(page.locator(".viewer__heat")).to_have_css("opacity", "0.4")
-    say(basis="signed", verdict="fake", basis_text="A signature says so.", error_rate_text="")
-    expect(slider).to_have_value("0")
-    expect(page.locator(".viewer__heat")).to_have_css("opacity", "0")
-    slider.focus()
-    page.keyboard.press("ArrowRight")
-    say(basis_text="A trusted signature says so.")
-    expect(page.locator("#verdict")).to_contain_text("A trusted signature says so.")
-    expect(slider).to_have_value("5")  # what somebody set stays
+    hidden = {"files": {**state["files"], "heatmap": None}, "maps_text": "Nothing to explain.", "legend": ""}
+    say(basis="signed", verdict="fake", answer="signed_ai", basis_text="A signature says so.", **hidden)
+    expect(page.locator("#verdict")).to_contain_text("A signature says so.")
+    expect(page.locator(".viewer__heat")).to_be_hidden()
+    expect(page.get_by_role("slider", name="Heat map")).to_be_hidden()
+    unfold(page, "Where the model looked")
+    expect(page.get_by_text("Nothing to explain.")).to_be_visible()
+    expect(page.locator(".map").first).to_be_hidden()
 
 
 def test_a_map_is_asked_for_waited_for_and_marked(opened):

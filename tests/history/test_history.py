@@ -94,32 +94,40 @@ def test_sixty_rows_cost_no_more_than_eight_queries(get, record, django_assert_m
     assert names(html)
 
 
-def test_the_verdict_filters_and_the_tabs_count(get, record):
+def test_the_answer_filters_and_the_tabs_count(get, record):
     record(3)
     record(2, first=10, verdict="real", p_fake=0.02)
     record(1, first=20, verdict="uncertain", p_fake=0.5)
-    html = get("?verdict=real")
+    declared = Detection.objects.filter(name__in=["image 000.jpg", "image 001.jpg"])
+    declared.update(basis="declared")
+    html = get("?answer=measured_real")
     assert names(html) == ["image 011.jpg", "image 010.jpg"]
+    assert names(get("?answer=declared_ai")) == ["image 001.jpg", "image 000.jpg"]
+    assert names(get("?answer=measured_ai")) == ["image 002.jpg"]
+    assert names(get("?verdict=fake")) == [f"image 00{n}.jpg" for n in (2, 1, 0)]  # older links
     tabs = re.findall(r'(?:aria-current="page")?>([^<>]+) <span class="tabs__count">(\d+)', html)
     assert tabs == [
         ("All", "6"),
-        ("Probably AI-generated", "3"),
+        ("Probably AI-generated", "1"),
+        ("Declared AI-generated", "2"),
+        ("Signed as AI-generated", "0"),
         ("Probably a real photo", "2"),
+        ("Signed by a camera", "0"),
         ("Not sure", "1"),
     ]
     current = re.findall(
         r'<a href="([^"]*)" aria-current="page">', re.search('(?s)<nav class="tabs".*?</nav>', html)[0]
     )
-    assert current == ["?verdict=real&amp;q="]
+    assert current == ["?answer=measured_real&amp;q="]
 
 
 def test_search_looks_into_names_and_is_kept_by_tabs_and_pages(get, record):
     record(40)
     assert names(get("?q=MAGE 00")) == [f"image 00{n}.jpg" for n in reversed(range(10))]
-    html = get("?q=image&verdict=fake")
+    html = get("?q=image&answer=measured_ai")
     assert 'value="image"' in html
-    assert "verdict=fake&q=image&" in links(html)["Older"]
-    assert '?verdict=real&amp;q=image"' in html
+    assert "answer=measured_ai&q=image&" in links(html)["Older"]
+    assert '?answer=measured_real&amp;q=image"' in html
 
 
 def test_what_does_not_match_can_be_reset(get, record, principal):

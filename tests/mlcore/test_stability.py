@@ -15,16 +15,10 @@ THRESHOLDS = {"fake": 0.7, "real": 0.3}
 PICTURE = np.random.default_rng(0).integers(0, 256, (32, 32, 3)).astype(np.uint8)
 
 
-def answering(*p_fake):
-    """A model that gives these, the picture itself first, and takes one batch only."""
-    asked = []
-
-    def of(pixels):
-        asked.append(pixels)
-        assert len(asked) == 1
-        return np.array(p_fake)
-
-    return of
+def judged(own: float, *p_fake: float):
+    """The answer of a model that gives ``own`` for the picture and these for its copies."""
+    scores = [(str(number), p) for number, p in enumerate(p_fake)]
+    return stability.judge(own, scores, THRESHOLDS, MODEL)
 
 
 def test_ten_different_variants_of_the_picture_s_shape_always_the_same():
@@ -47,31 +41,30 @@ def test_four_crops_keep_four_corners():
     assert by_words["mirrored"][0, -1].min() == 255
 
 
-def test_one_batch_with_the_picture_first():
-    seen = {}
+def test_all_copies_are_asked_about_in_one_batch():
+    seen = []
 
     def of(pixels):
-        seen["batch"] = pixels
-        return np.full(len(pixels), 0.9)
+        seen.append(pixels)
+        return np.arange(len(pixels)) / 10
 
-    found = stability.measure(of, PICTURE, THRESHOLDS, MODEL)
-    assert seen["batch"].shape == (11, 32, 32, 3)
-    assert np.array_equal(seen["batch"][0], PICTURE)
-    assert (found.agree, found.spread, found.stable, found.model) == (1.0, 0.0, True, MODEL)
+    found = stability.measure(of, PICTURE)
+    (batch,) = seen
+    assert batch.shape == (10, 32, 32, 3)
+    assert [words for words, _ in found] == [words for words, _ in stability.variants(PICTURE)]
+    assert [p for _, p in found] == [number / 10 for number in range(10)]
 
 
 @pytest.mark.parametrize(("turned", "stable"), [(0, True), (2, True), (3, False), (10, False)])
 def test_stable_where_four_of_five_variants_agree(turned, stable):
-    found = stability.measure(
-        answering(0.9, *[0.1] * turned, *[0.8] * (10 - turned)), PICTURE, THRESHOLDS, MODEL
-    )
+    found = judged(0.9, *[0.1] * turned, *[0.8] * (10 - turned))
     assert found.agree == pytest.approx(1 - turned / 10)
     assert found.stable is stable
     assert [p for _, p in found.variants] == [0.1] * turned + [0.8] * (10 - turned)
 
 
 def test_an_undecided_variant_does_not_agree_with_a_decided_picture():
-    found = stability.measure(answering(0.71, *[0.69] * 10), PICTURE, THRESHOLDS, MODEL)
+    found = judged(0.71, *[0.69] * 10)
     assert found.agree == 0.0
     assert found.spread == pytest.approx(0.02)
 
@@ -79,7 +72,7 @@ def test_an_undecided_variant_does_not_agree_with_a_decided_picture():
 @settings(deadline=None)
 @given(st.lists(st.floats(0, 1), min_size=11, max_size=11))
 def test_spread_is_over_the_picture_and_all_variants(p_fake):
-    found = stability.measure(answering(*p_fake), PICTURE, THRESHOLDS, MODEL)
+    found = judged(*p_fake)
     assert found.spread == max(p_fake) - min(p_fake)
     assert 0.0 <= found.agree <= 1.0
     assert found.stable == (found.agree >= 0.8)

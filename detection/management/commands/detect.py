@@ -6,27 +6,25 @@ import json
 import os
 import sys
 from argparse import ArgumentParser
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import Any, TextIO
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
 from detection import evidence, told, wording
+from detection.answers import answer_of
 from detection.models import Detection
 from mlcore import files, provenance_process
 from mlcore.calibration import USUAL
-from mlcore.contracts import Basis, Picture, Skipped, Stability
+from mlcore.contracts import Basis, Skipped, Stability
 from mlcore.errors import MlcoreError, ObjectsUnavailable
 from mlcore.objects_process import DetectorProcess
 from mlcore.provenance_process import ProvenanceProcess
 from mlcore.quiet import own_stdout
-
-if TYPE_CHECKING:
-    from mlcore.explain_network import Network
 
 
 class Command(BaseCommand):
@@ -44,12 +42,15 @@ class Command(BaseCommand):
             type=Path,
             metavar="DIR",
             default=settings.DATA_DIR / "overlays",
-            help="folder for the overlay PNG of each image (default: %(default)s)",
+            help="folder for the overlay PNG of each image whose answer rests on its pixels "
+            "(default: %(default)s)",
         )
         parser.add_argument("--model", default=settings.DETECTION_MODEL, help="default: %(default)s")
         parser.add_argument("--no-objects", action="store_true", help="do not look for objects")
         parser.add_argument(
-            "--stability", action="store_true", help="ask the model about changed copies too (slower)"
+            "--stability",
+            action="store_true",
+            help="ask the model about changed copies of every image, also where its answer does not need it",
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -75,14 +76,15 @@ class Command(BaseCommand):
             tools = files.Tools(
                 detect=detector.detect if detector and not skipped else None,
                 origin=origin.examine,
-                hold=model.stability if options["stability"] else None,
+                hold=model.on_variants,
+                hold_all=options["stability"],
                 thresholds=model.thresholds,
             )
             outcomes = files.check(options["files"], model.classify, tools, options["out"])
             counted = self._counted(outcomes, len(options["files"]))
             if options["json"]:
                 return _write_json(out, counted, skipped)
-            return _write_words(out, counted, model.error_rate)
+            return _write_words(out, counted, model)
 
     def _why_skipped(self, detector: DetectorProcess | None) -> str:
         """The remedy where the object detector has no weights; empty where all is well."""
@@ -122,7 +124,7 @@ def as_json(outcome: files.Result | files.Refusal, skipped: str) -> dict[str, An
         "file": outcome.file,
         "verdict": str(decision.verdict),
         "confidence": None if confidence is None else round(confidence, 6),
-        "p_fake": round(outcome.found.p_fake, 6),
+        "p_fake": round(outcome.found.p_fake, 6) if outcome.by_pixels else None,
         "time_ms": round(outcome.time_ms, 2),
         "objects": [
             {"name": each.name, "score": round(each.score, 4), "box": [round(edge, 1) for edge in each.box]}
@@ -133,8 +135,10 @@ def as_json(outcome: files.Result | files.Refusal, skipped: str) -> dict[str, An
         "basis": str(decision.basis),
         "gate": {"in_domain": outcome.found.gate.in_domain, "reason": outcome.found.gate.reason},
         "provenance": _provenance(outcome),
+        "answer": answer_of(str(decision.verdict), str(decision.basis)),
+        "expert": _expert(outcome),
     }
-    if outcome.stability:
+    if outcome.stability and outcome.by_pixels:
         line["stability"] = _stability(outcome.stability)
     if isinstance(outcome.objects, Skipped):
         skipped = outcome.objects.reason
@@ -150,11 +154,20 @@ def _provenance(outcome: files.Result) -> dict[str, Any]:
     return {"summary": "none", "findings": [], **error}
 
 
+def _expert(outcome: files.Result) -> dict[str, Any]:
+    """The model's own numbers, whatever they are worth here."""
+    return {
+        "p_fake": round(outcome.found.p_fake, 6),
+        "stability": _stability(outcome.stability) if outcome.stability else None,
+        "note": wording.no_answer_of_pixels(str(outcome.decision.verdict), str(outcome.decision.basis)),
+    }
+
+
 def _stability(found: Stability) -> dict[str, Any]:
     return {**asdict(found), "variants": [list(each) for each in found.variants]}
 
 
-def _write_words(out: TextIO, outcomes: Iterable[files.Result | files.Refusal], error_rate: str) -> int:
+def _write_words(out: TextIO, outcomes: Iterable[files.Result | files.Refusal], model: Model) -> int:
     refused = large = 0
     for outcome in outcomes:
         if isinstance(outcome, files.Refusal):
@@ -163,18 +176,18 @@ def _write_words(out: TextIO, outcomes: Iterable[files.Result | files.Refusal], 
         else:
             by_model = outcome.decision.basis is Basis.PIXELS
             large += by_model and bool(wording.caution(asdict(outcome.picture.facts)))
-            print(_words(outcome, error_rate), file=out, flush=True)
+            print(_words(outcome, model), file=out, flush=True)
     if large:
         print(f"\n{wording.CAUTION_OF_SOME}", file=out)
     return refused
 
 
-def _words(result: files.Result, error_rate: str) -> str:
+def _words(result: files.Result, model: Model) -> str:
     """The page's own words: the answer, how often it is wrong, why, and the evidence in its order."""
-    row = _as_row(result)
+    row = _as_row(result, model.thresholds)
     sure = row.basis == Basis.PIXELS and row.verdict in ("fake", "real")
     head = f"{result.file}: {wording.verdict_words(row, False)} ({wording.duration(result.time_ms)})"
-    lines = [wording.error_rate(error_rate) if sure else "", wording.basis_text(row)]
+    lines = [wording.error_rate(model.error_rate) if sure else "", wording.basis_text(row)]
     lines += [f"- {each['title']}: {each['text']}" for each in _evidence(row, result)]
     lines += result.picture.facts.notes
     if result.shown:
@@ -185,26 +198,32 @@ def _words(result: files.Result, error_rate: str) -> str:
     return "\n    ".join([head, *filter(None, lines)])
 
 
-def _as_row(result: files.Result) -> Detection:
+def _as_row(result: files.Result, thresholds: Mapping[str, float]) -> Detection:
     """Never saved: the page's sentences are made from a row."""
-    decision = result.decision
+    decision, without = result.decision, ["provenance"] if isinstance(result.origin, Skipped) else []
     return Detection(
         verdict=str(decision.verdict),
         basis=str(decision.basis),
         confidence=decision.confidence,
         p_fake=result.found.p_fake,
-        decision={"key": decision.key, "reason": decision.reason},
+        decision={
+            "key": decision.key,
+            "reason": decision.reason,
+            "thresholds": dict(thresholds),
+            "without": without,
+        },
     )
 
 
 def _evidence(row: Detection, result: files.Result) -> list[dict[str, Any]]:
     verdict = {"verdict": str(result.found.verdict), "p_fake": result.found.p_fake}
     verdict |= {"gate": asdict(result.found.gate), "model": asdict(result.found.model)}
+    verdict["stability"] = {"variants": result.stability.variants if result.stability else None}
     origin = provenance_process.as_json(result.provenance) if result.provenance else {}
-    held = _stability(result.stability) if result.stability else {}
-    return evidence.listed(
-        row, verdict, told.gate(verdict), told.provenance(origin), told.stability(held, verdict), None
+    held = (
+        told.stability(row, verdict, {}) if result.by_pixels and row.decision["key"] != "undecided" else None
     )
+    return evidence.listed(row, told.gate(verdict), told.provenance(origin), held, None)
 
 
 class Model:
@@ -216,17 +235,7 @@ class Model:
 
         classifier = Classifier(name)
         classifier.warm_up()  # or the first file's time would be that of the start
-        self.name, self.classify = name, classifier.classify
-        self._network: Network | None = None
+        self.classify, self.on_variants = classifier.classify, classifier.on_variants
         points = registry.card(name).get("operating_points") or {}
         self.error_rate = USUAL if USUAL in points else ""
         self.thresholds = points.get(USUAL) or registry.card(name)["thresholds"]
-
-    def stability(self, picture: Picture) -> Stability:
-        from mlcore import stability
-        from mlcore.classifier import reduce
-        from mlcore.explain_network import Network
-
-        self._network = self._network or Network.load(self.name)
-        pixels = reduce(picture.image)
-        return stability.measure(self._network.p_fake, pixels, self.thresholds, self._network.ref)
