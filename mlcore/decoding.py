@@ -25,7 +25,9 @@ from mlcore.contracts import ImageFacts
 from mlcore.errors import ImageRefused
 from mlcore.imaging import Limits
 
-SECONDS = 20.0  # for one file; 50 megapixels take 1 to 5
+# Of processor time for one file, so that a busy machine refuses none; 50 megapixels take 1 to 5.
+SECONDS = 20.0
+WALL = 3  # times as long by the clock, at most
 START_SECONDS = 60.0  # imports from a slow disk
 MEMORY = 2 * 1024**3  # bytes of address space in the child: 50 megapixels take up to 1.2 GB
 M_MMAP_THRESHOLD = -3  # malloc.h
@@ -58,9 +60,12 @@ class DecodingProcess:
         order = json.dumps({"name": name, "limits": asdict(limits), "sides": sides})
         try:
             return self._exchange(order.encode(), data)
-        except (EOFError, OSError, ValueError, TimeoutError) as error:
+        except TimeoutError as error:
             self.close()
-            raise _given_up(name, error) from error
+            raise _given_up(name, TOO_LONG) from error
+        except (EOFError, OSError, ValueError) as error:
+            took_too_long = self.close() == -signal.SIGPROF
+            raise _given_up(name, TOO_LONG if took_too_long else DIED) from error
 
     def start(self) -> None:
         """Makes sure that the child is there and has imported all it needs. Raises OSError."""
@@ -77,13 +82,18 @@ class DecodingProcess:
             self.close()
             raise OSError("The process that decodes pictures did not start.") from error
 
-    def close(self) -> None:
-        if self._child is not None:
-            self._child.kill()  # it has nothing to save
-            self._child.wait()
+    def close(self) -> int:
+        """Ends the child, which has nothing to save; gives the status that it ended with."""
+        status = 0
         if self._pipe is not None:
             self._pipe.close()
+        if self._child is not None:
+            with suppress(subprocess.TimeoutExpired):  # one that ends by itself says why
+                self._child.wait(0.1)
+            self._child.kill()
+            status = self._child.wait()
         self._child = self._pipe = None
+        return status
 
     @property
     def pid(self) -> int | None:
@@ -93,10 +103,10 @@ class DecodingProcess:
         assert self._pipe is not None
         self._pipe.send_bytes(order)
         self._pipe.send_bytes(data)
-        answer = json.loads(self._receive(self.seconds))
+        answer = json.loads(self._receive(WALL * self.seconds))
         if "refused" in answer:
             raise ImageRefused(answer["refused"], code=answer["code"])
-        files = [self._receive(self.seconds) for _ in answer["mimes"]]
+        files = [self._receive(WALL * self.seconds) for _ in answer["mimes"]]
         facts = answer["facts"]
         facts["notes"] = tuple(facts["notes"])
         return Decoded(ImageFacts(**facts), tuple(zip(files, answer["mimes"], strict=True)))
@@ -108,8 +118,14 @@ class DecodingProcess:
         return self._pipe.recv_bytes()
 
 
-def _given_up(name: str, error: Exception) -> ImageRefused:
-    why = "took too long to decode" if isinstance(error, TimeoutError) else "could not be decoded"
+TOO_LONG, DIED, TOO_LARGE = (
+    "took too long to decode",
+    "could not be decoded",
+    "takes too much memory to decode",
+)
+
+
+def _given_up(name: str, why: str) -> ImageRefused:
     return ImageRefused(
         f"{imaging.clean_name(name)} {why} and was given up. Open it in a picture editor and save it anew.",
         code="too_complex",
@@ -135,10 +151,11 @@ def main(descriptor: int, memory: int, seconds: float) -> None:
     with suppress(EOFError, OSError):
         while True:
             order, data = json.loads(pipe.recv_bytes()), pipe.recv_bytes()
-            signal.alarm(int(2 * seconds) + 1)  # ends us also where the parent is gone, who kept the time
-            for part in _answer(order, data):
+            signal.setitimer(signal.ITIMER_PROF, seconds)  # processor time; its signal ends us
+            answer = _answer(order, data)
+            signal.setitimer(signal.ITIMER_PROF, 0)
+            for part in answer:
                 pipe.send_bytes(part)
-            signal.alarm(0)
 
 
 def give_memory_back() -> None:
@@ -155,8 +172,8 @@ def _answer(order: dict[str, Any], data: bytes) -> list[bytes]:
         previews = [imaging.preview(picture, side) for side in order["sides"]]
     except ImageRefused as error:
         return [json.dumps({"refused": str(error), "code": error.code}).encode()]
-    except MemoryError as error:
-        return [json.dumps({"refused": str(_given_up(name, error)), "code": "too_complex"}).encode()]
+    except MemoryError:
+        return [json.dumps({"refused": str(_given_up(name, TOO_LARGE)), "code": "too_complex"}).encode()]
     head = {"facts": asdict(picture.facts), "mimes": [mime for _, mime in previews]}
     return [json.dumps(head).encode(), *(file for file, _ in previews)]
 

@@ -50,13 +50,23 @@ def test_the_limits_given_are_the_ones_that_hold(process):
 
 
 def test_what_takes_too_long_is_given_up_and_the_next_file_works():
-    slow = DecodingProcess(seconds=0.001)
+    slow = DecodingProcess(seconds=0.05)
     with pytest.raises(ImageRefused, match=r"^x\.png took too long") as refused:
         slow.decode(hostile.png(3000, 3000), "x.png", Limits(), SIDES)
     assert refused.value.code == "too_complex"
     slow.seconds = 60
+    slow.close()
     assert slow.decode(hostile.png(), "y.png", Limits(), SIDES).facts.width == 48
     slow.close()
+
+
+def test_what_hangs_without_computing_is_given_up_by_the_clock():
+    hanging = DecodingProcess(seconds=0.05)
+    hanging.start()
+    os.kill(hanging.pid, signal.SIGSTOP)
+    with pytest.raises(ImageRefused, match=r"^x\.png took too long"):
+        hanging.decode(hostile.png(), "x.png", Limits(), SIDES)
+    hanging.close()
 
 
 def test_what_takes_too_much_memory_is_given_up():
