@@ -151,6 +151,7 @@ def main(descriptor: int, memory: int, seconds: float) -> None:
     with suppress(EOFError, OSError):
         while True:
             order, data = json.loads(pipe.recv_bytes()), pipe.recv_bytes()
+            signal.alarm(int(2 * WALL * seconds) + 1)  # where the parent is gone, who keeps the time
             signal.setitimer(signal.ITIMER_PROF, seconds)  # processor time; its signal ends us
             answer = _answer(order, data)
             signal.setitimer(signal.ITIMER_PROF, 0)
