@@ -6,6 +6,7 @@ objects do not exist for a principal (404, never 403).
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -125,6 +126,34 @@ def require(principal: Principal, permission: str) -> None:
     if not principal.may(permission):
         holder = "This key's scopes do" if principal.key else f"Your role ({principal.role}) does"
         raise PermissionDenied(f"{holder} not allow this.")
+
+
+def lacking(principal: Principal, permissions: Iterable[str]) -> list[str]:
+    """In words, what of these the principal may not itself, and so neither gives nor takes."""
+    return [PERMISSIONS[each] for each in dict.fromkeys(permissions) if not principal.may(each)]
+
+
+def assignable(principal: Principal) -> list[Role]:
+    """The roles that the principal may give and take: those that carry nothing which it lacks itself."""
+    if not principal.may(MEMBERS_WRITE):
+        return []
+    return [role for role in Role if not lacking(principal, ALLOWED[role])]
+
+
+def require_assignable(principal: Principal, *roles: str) -> None:
+    """Before a role is given, taken, invited to or opened to a domain, and before its holder is removed.
+
+    Raises:
+        PermissionDenied: a role may what the principal, a person or a program, may not itself.
+    """
+    for role in roles:
+        # In the order of the table, so that the sentence is the same each time.
+        beyond = lacking(principal, [each for each in PERMISSIONS if each in ALLOWED[role]])
+        if beyond:
+            holder = "This key" if principal.key else f"Your role ({principal.role})"
+            raise PermissionDenied(
+                f"{holder} may not itself do what the role “{role}” may: {'; '.join(beyond)}."
+            )
 
 
 def scope(principal: Principal, queryset: QuerySet[M], permission: str = READ) -> QuerySet[M]:

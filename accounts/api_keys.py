@@ -48,7 +48,8 @@ class KeysView(ApiView):
         examples=[OpenApiExample("For a picture desk", ORDER, request_only=True)],
     )
     def post(self, request: Request) -> Response:
-        """Answers with the value of the key, this once. It may do no more than the key that makes it."""
+        """Answers with the value of the key, this once. It may do no more than the key that makes it, has no
+        higher limits and ends no later; what it uses counts against both."""
         asked = KeyOrder(data=request.data)
         asked.is_valid(raise_exception=True)
         with refusals():
@@ -73,10 +74,10 @@ class KeyView(ApiView):
         summary="Change a key",
         request=KeyChange,
         responses=KeyShape,
-        examples=[OpenApiExample("A higher limit", {"per_minute": 600}, request_only=True)],
+        examples=[OpenApiExample("A lower limit", {"per_minute": 60}, request_only=True)],
     )
     def patch(self, request: Request, pk: UUID) -> Response:
-        """At once. A key that may more than the key in use cannot be changed by it."""
+        """At once. What may more than the key in use, or has higher limits, cannot be changed by it."""
         asked = KeyChange(data=request.data, partial=True)
         asked.is_valid(raise_exception=True)
         with refusals():
@@ -85,7 +86,9 @@ class KeyView(ApiView):
 
     @extend_schema(operation_id="keys_revoke", tags=["Keys"], summary="Revoke a key", responses={204: None})
     def delete(self, request: Request, pk: UUID) -> Response:
-        """For good, from the very next request on; a second time is no error."""
+        """For good, from the very next request on, with the keys that it made; a second time is no error.
+
+        What may more than the key in use cannot be revoked by it; a key may always revoke itself."""
         keys.revoke(principal=self.principal, pk=pk)
         return Response(status=204)
 

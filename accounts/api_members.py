@@ -61,7 +61,7 @@ class MemberView(ApiView):
         examples=[OpenApiExample("Auditor", {"role": "auditor"}, request_only=True)],
     )
     def patch(self, request: Request, pk: int) -> Response:
-        """Only a person who is an owner makes owners, or takes that role away: a key cannot."""
+        """Both roles have to be ones that the key holds all permissions of. Only a person makes owners."""
         asked = MemberChange(data=request.data)
         asked.is_valid(raise_exception=True)
         role = Role(asked.validated_data["role"])
@@ -106,7 +106,7 @@ class InvitationsView(ApiView):
     def post(self, request: Request) -> Response:
         """Sends an e-mail with a link that makes its reader a member, once, within seven days.
 
-        Who is invited already gets a new link, and this role.
+        Who is invited already gets a new link, and this role. The key has to hold all that the role may.
         """
         asked = InvitationOrder(data=request.data)
         asked.is_valid(raise_exception=True)

@@ -88,7 +88,9 @@ class KeyShape(serializers.ModelSerializer[ApiKey]):
         child=serializers.CharField(), help_text="Networks it may be used from."
     )
     per_minute = serializers.IntegerField(help_text="Requests.")
-    per_month = serializers.IntegerField(allow_null=True, help_text="Images; null: no limit.")
+    per_month = serializers.IntegerField(
+        allow_null=True, help_text="Images; null: no limit. At most the key in use has."
+    )
     secrets = SecretShape(many=True, help_text="Its values, without what must be kept secret.")
 
     class Meta:
@@ -121,19 +123,23 @@ class KeyChange(Strict):
         required=False,
         min_value=1,
         max_value=key_rules.MOST_A_MINUTE,
-        help_text="Requests; 120 if not given.",
+        help_text="Requests; 120 if not given. At most the key in use has.",
     )
     per_month = Whole(
         required=False,
         allow_null=True,
         min_value=1,
         max_value=key_rules.MOST_A_MONTH,
-        help_text="Images; null: no limit.",
+        help_text="Images; null: no limit. At most the key in use has.",
     )
 
 
 class KeyOrder(KeyChange):
-    expires_at = Moment(required=False, allow_null=True, help_text="null: never.")
+    expires_at = Moment(
+        required=False,
+        allow_null=True,
+        help_text="null: never, or when the key in use ends. Never later than that.",
+    )
 
 
 class Rotation(Strict):
@@ -143,4 +149,8 @@ class Rotation(Strict):
         max_value=key_rules.LONGEST_OVERLAP_HOURS,
         help_text="How long the old values go on working; 24 if not given.",
     )
-    expires_at = Moment(required=False, allow_null=True, help_text="When the new value ends; null: never.")
+    expires_at = Moment(
+        required=False,
+        allow_null=True,
+        help_text="When the new value ends; null: never, or when the key in use ends. Never later than that.",
+    )

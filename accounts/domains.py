@@ -8,7 +8,7 @@ from django.db import IntegrityError, transaction
 from django.http import Http404
 from django.shortcuts import get_object_or_404
 
-from accounts.access import SETTINGS, SETTINGS_READ, Principal, scope
+from accounts.access import SETTINGS, SETTINGS_READ, Principal, require_assignable, scope
 from accounts.errors import Refused
 from accounts.members import held
 from accounts.models import JoinDomain, Membership, Organisation, Role, User
@@ -50,7 +50,7 @@ def add(*, principal: Principal, domain: str, role: Role) -> JoinDomain:
     """Opens the organisation to a domain, at which the acting person has a confirmed address.
 
     Raises:
-        PermissionDenied: the principal may not change settings.
+        PermissionDenied: the principal may not change settings, or not do itself what the role may.
         Refused: ``role``; ``domain``: a public mail provider, not one's own, or taken.
     """
     domain = domain.strip().lower()
@@ -58,6 +58,7 @@ def add(*, principal: Principal, domain: str, role: Role) -> JoinDomain:
         _require_own(principal, domain)
         if role not in JOINERS:
             raise Refused("role", "People who join by themselves become members or auditors.")
+        require_assignable(principal, role)
         try:
             with transaction.atomic():
                 added = JoinDomain.objects.create(

@@ -19,7 +19,7 @@ from django.shortcuts import get_object_or_404
 from django.utils import timezone
 
 from accounts import access, invitation_limits, invitation_mail, key_selectors
-from accounts.access import MEMBERS_READ, MEMBERS_WRITE, OWN, Principal
+from accounts.access import MEMBERS_READ, MEMBERS_WRITE, Principal
 from accounts.errors import Refused
 from accounts.invitation_mail import Letter
 from accounts.members import held
@@ -52,7 +52,7 @@ def invite(*, principal: Principal, emails: Iterable[str], role: Role, site: str
     """
     asked = addresses(emails)
     with held(principal, MEMBERS_WRITE) as principal:
-        _require_role(principal, role)
+        access.require_assignable(principal, role)
         members = _members_among(principal, asked)
         new = [email for email in asked if email not in members]
         invitation_limits.spend(principal, new)
@@ -72,7 +72,7 @@ def resend(*, principal: Principal, pk: UUID, site: str) -> bool:
     """
     with held(principal, MEMBERS_WRITE) as principal:
         invitation = _get(principal, pk)
-        _require_role(principal, invitation.role)
+        access.require_assignable(principal, invitation.role)
         invitation_limits.spend(principal, [invitation.email])
         letter = _renew(invitation, principal, invitation.role)
         tell(principal, "invitation.resent", invitation)
@@ -89,7 +89,7 @@ def revoke(*, principal: Principal, pk: UUID) -> Invitation:
     """
     with held(principal, MEMBERS_WRITE) as principal:
         invitation = _get(principal, pk)
-        _require_role(principal, invitation.role)
+        access.require_assignable(principal, invitation.role)
         invitation.revoked_at = timezone.now()
         invitation.save(update_fields=["revoked_at"])
         tell(principal, "invitation.revoked", invitation)
@@ -129,7 +129,7 @@ def _write(principal: Principal, email: str, role: Role) -> Letter:
     open_ones = principal.organisation.invitations.filter(email=email, accepted_at=None, revoked_at=None)
     invitation = open_ones.first() or Invitation(organisation=principal.organisation, email=email)
     if not invitation._state.adding:  # only who could have sent it may change it
-        _require_role(principal, invitation.role)
+        access.require_assignable(principal, invitation.role)
     letter = _renew(invitation, principal, role)
     tell(principal, "invitation.sent", invitation)
     return letter
@@ -151,11 +151,6 @@ def _renew(invitation: Invitation, principal: Principal, role: str) -> Letter:
 def _get(principal: Principal, pk: UUID) -> Invitation:
     mine = access.scope(principal, Invitation.objects.all(), MEMBERS_READ)
     return get_object_or_404(mine.select_related("organisation"), pk=pk, accepted_at=None, revoked_at=None)
-
-
-def _require_role(principal: Principal, role: str) -> None:
-    if role == Role.OWNER:
-        access.require(principal, OWN)
 
 
 def _members_among(principal: Principal, emails: list[str]) -> list[str]:

@@ -118,6 +118,7 @@ def revoke(request: HttpRequest, principal: Principal, pk: UUID) -> HttpResponse
     card = key_selectors.card(principal, pk)
     if request.method != "POST":
         context = {"card": card, "invitations": selectors.invitations_of_key(card.key)}
+        context["made"] = key_selectors.made_by(card.key)
         return render(request, "accounts/keys_revoke.html", context)
     key = keys.revoke(principal=principal, pk=pk)
     messages.success(request, f"{key} was revoked. Its next request will be refused.")

@@ -86,6 +86,15 @@ def behind(principal: Principal) -> User | None:
     return secret.made_by if secret else None
 
 
+def made_by(key: ApiKey) -> list[ApiKey]:
+    """The open keys that a key made, those that these made, and so on: they go with it."""
+    found: list[ApiKey] = []
+    makers = [key]
+    while makers := list(ApiKey.objects.filter(made_by_key__in=makers)):
+        found += makers
+    return [each for each in found if each.revoked_at is None]
+
+
 def cards(principal: Principal) -> list[Card]:
     """The organisation's keys: those that work first, then the newest; of those revoked the last few.
 

@@ -44,8 +44,15 @@ class Window:
 
 
 def take(key: ApiKey) -> Window:
-    """Counts one request of a key. Atomic: of any number at once no more than the limit are allowed."""
-    return Window(key.per_minute, count(of_minute(f"key-minute:{key.pk}")), seconds_left())
+    """Counts one request of a key, and of the key that made it: the narrowest window is the one that counts.
+
+    Atomic: of any number at once no more than the limit are allowed.
+    """
+    windows = [
+        Window(each.per_minute, count(of_minute(f"key-minute:{each.pk}")), seconds_left())
+        for each in usage.lineage(key)
+    ]
+    return min(windows, key=lambda window: window.limit - window.used)
 
 
 def of_minute(what: str) -> str:

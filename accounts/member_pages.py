@@ -13,7 +13,7 @@ from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from accounts import invitations, roles, selectors
+from accounts import access, invitations, roles, selectors
 from accounts import members as services
 from accounts.access import MEMBERS_READ, MEMBERS_WRITE, OWN, Principal, require
 from accounts.errors import Refused
@@ -41,7 +41,7 @@ def members(request: HttpRequest, principal: Principal) -> HttpResponse:
 def invite(request: HttpRequest, principal: Principal) -> HttpResponse:
     """Sends invitations to one or more addresses."""
     require(principal, MEMBERS_WRITE)
-    form = InviteForm(request.POST, roles=roles.assignable(principal))
+    form = InviteForm(request.POST, roles=access.assignable(principal))
     if form.is_valid() and (invited := _invited(request, principal, form)):
         _say(request, invited)
         return redirect("members", principal.organisation.slug)
@@ -105,14 +105,14 @@ def revoke(request: HttpRequest, principal: Principal, pk: UUID) -> HttpResponse
 def role(request: HttpRequest, principal: Principal, pk: int) -> HttpResponse:
     """Another role for somebody, and for owners the way to hand the organisation over."""
     membership = _managed(principal, pk)
-    form = RoleForm(request.POST if request.method == "POST" else None, roles=roles.assignable(principal))
+    form = RoleForm(request.POST if request.method == "POST" else None, roles=access.assignable(principal))
     if form.is_valid() and _role_changed(principal, membership, form):
         messages.success(request, _promoted(membership, Role(form.cleaned_data["role"])))
         return redirect("members", principal.organisation.slug)
     chosen = form["role"].value() if form.is_bound else membership.role
     choices = [
         {"value": each.value, "label": each.label, "words": roles.WORDS[each], "checked": each == chosen}
-        for each in roles.assignable(principal)
+        for each in access.assignable(principal)
     ]
     context = {
         "membership": membership,
@@ -188,7 +188,7 @@ def give_ownership(request: HttpRequest, principal: Principal, pk: int) -> HttpR
 
 
 def _members(request: HttpRequest, principal: Principal, form: InviteForm | None = None) -> HttpResponse:
-    assignable = roles.assignable(principal)
+    assignable = access.assignable(principal)
     page = Paginator(selectors.members(principal), PER_PAGE).get_page(request.GET.get("page"))
     context = {
         "page": page,
@@ -222,8 +222,7 @@ def _managed(principal: Principal, pk: int) -> Membership:
     """Somebody whose role the principal may change. Raises Http404, PermissionDenied."""
     require(principal, MEMBERS_WRITE)
     membership = selectors.member(principal, pk)
-    if membership.role == Role.OWNER:
-        require(principal, OWN)
+    access.require_assignable(principal, membership.role)
     return membership
 
 

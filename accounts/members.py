@@ -44,7 +44,7 @@ def held(principal: Principal, permission: str | None = None) -> Iterator[Princi
 
 
 def change_role(*, principal: Principal, pk: int, role: Role) -> Membership:
-    """Gives a member another role. Only owners make owners, or take that role away.
+    """Gives a member another role: both within what the principal may itself, so only owners make owners.
 
     Raises:
         Http404: no such membership in this organisation.
@@ -54,7 +54,7 @@ def change_role(*, principal: Principal, pk: int, role: Role) -> Membership:
     with held(principal, MEMBERS_WRITE) as principal:
         membership = _get(principal, pk)
         before = membership.role
-        _require_over(principal, before, role)
+        access.require_assignable(principal, before, role)
         if before == role:
             return membership
         _spare_last_owner(membership)
@@ -73,7 +73,7 @@ def remove(*, principal: Principal, pk: int) -> User:
     """
     with held(principal, MEMBERS_WRITE) as principal:
         membership = _get(principal, pk)
-        _require_over(principal, membership.role)
+        access.require_assignable(principal, membership.role)
         _spare_last_owner(membership)
         _end(membership)
         _tell(principal, "member.removed", membership, role=membership.role)
@@ -104,6 +104,7 @@ def give_ownership(*, principal: Principal, pk: int) -> Membership:
     """
     with held(principal, OWN) as principal:
         own, membership = _own(principal), _get(principal, pk)
+        access.require_assignable(principal, membership.role, Role.OWNER)
         _require_heir(own, membership)
         before = membership.role
         _set_role(membership, Role.OWNER)
@@ -127,12 +128,6 @@ def _own(principal: Principal) -> Membership:
     if principal.user is None:
         raise PermissionDenied("Only a person can do this.")
     return principal.organisation.memberships.select_related("user").get(user=principal.user)
-
-
-def _require_over(principal: Principal, *roles: str) -> None:
-    """Admins manage everybody but owners."""
-    if Role.OWNER in roles:
-        access.require(principal, OWN)
 
 
 def _require_heir(own: Membership, membership: Membership) -> None:

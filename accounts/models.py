@@ -186,6 +186,8 @@ class ApiKey(models.Model):  # type: ignore[django-manager-missing]  # knox has 
     per_minute = models.PositiveIntegerField(default=120)  # requests
     per_month = models.PositiveIntegerField(null=True, blank=True)  # images; None: no limit
     created_by = models.ForeignKey(User, models.SET_NULL, null=True, related_name="+")
+    # The key that made it: what this one uses counts against the limits of that one, too.
+    made_by_key = models.ForeignKey("self", models.SET_NULL, null=True, related_name="made")
     created_at = models.DateTimeField(default=timezone.now)
     last_used_at = models.DateTimeField(null=True)
     revoked_at = models.DateTimeField(null=True)

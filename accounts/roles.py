@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from accounts.access import ALLOWED, MEMBERS_WRITE, OWN, PERMISSIONS, Principal
+from accounts.access import ALLOWED, PERMISSIONS
 from accounts.models import Role
 
 WORDS: dict[str, str] = {
@@ -12,13 +12,6 @@ WORDS: dict[str, str] = {
     Role.AUDITOR: "Reads everything, the activity included, and changes nothing.",
 }
 RANK = {role: number for number, role in enumerate(Role)}  # the order in which people look for them
-
-
-def assignable(principal: Principal) -> list[Role]:
-    """The roles that the principal may give, and take."""
-    if not principal.may(MEMBERS_WRITE):
-        return []
-    return [role for role in Role if role != Role.OWNER or principal.may(OWN)]
 
 
 def table() -> list[tuple[str, list[bool]]]:

@@ -53,8 +53,14 @@ def count_images(principal: Principal, images: int = 1) -> None:
 def require_room(principal: Principal, images: int = 1, *, lock: bool = False) -> None:
     """Raises QuotaExceeded if a key's month has no room: asked before work is begun, to do none in vain."""
     key = principal.key
-    if key is None or key.per_month is None:
+    if key is None or (key.per_month is None and key.made_by_key_id is None):
         return
+    # The oldest first, so that two that are locked at once do not wait for each other.
+    for each in reversed(lineage(key)):
+        _require_room(each, images, lock=lock)
+
+
+def _require_room(key: ApiKey, images: int, *, lock: bool) -> None:
     rows = ApiKey.objects.select_for_update() if lock else ApiKey.objects.all()
     # As it is now, not as it was when the request came in.
     per_month = rows.filter(pk=key.pk).values_list("per_month", flat=True).first()
@@ -63,9 +69,20 @@ def require_room(principal: Principal, images: int = 1, *, lock: bool = False) -
         raise QuotaExceeded(key, per_month, left, images)
 
 
+def lineage(key: ApiKey) -> list[ApiKey]:
+    """The key, the key that made it, and so on: none gets past its limits by making others."""
+    found = [key]
+    while (maker := found[-1].made_by_key) is not None:
+        found.append(maker)
+    return found
+
+
 def month_used(key: ApiKey) -> int:
-    """Images that a key has taken in since the month began."""
-    rows = Usage.objects.filter(key=key, day__gte=today().replace(day=1))
+    """Images that a key, with those that it made, has taken in since the month began."""
+    keys = makers = {key.pk}
+    while makers := set(ApiKey.objects.filter(made_by_key__in=makers).values_list("pk", flat=True)):
+        keys = keys | makers
+    rows = Usage.objects.filter(key__in=keys, day__gte=today().replace(day=1))
     return rows.aggregate(total=Sum("images"))["total"] or 0
 
 

@@ -14,8 +14,8 @@ from django.db.models import Q, QuerySet
 from django.db.models.signals import post_save, pre_delete
 from django.utils import timezone
 
-from accounts.access import ALLOWED, MEMBERS_WRITE, OWN
-from accounts.models import ApiKey, Invitation, Membership, Role, User
+from accounts.access import Principal, assignable, principal_of_key
+from accounts.models import ApiKey, Invitation, Membership, User
 
 
 def listen() -> None:
@@ -48,6 +48,11 @@ def _withdraw(rows: QuerySet[Invitation]) -> None:
     rows.update(revoked_at=timezone.now())
 
 
+def _withdraw_beyond(rows: QuerySet[Invitation], sender: Principal) -> None:
+    """Those to a role that their sender could not give any more."""
+    _withdraw(rows.exclude(role__in=assignable(sender)))
+
+
 def _membership_ends(instance: Membership, **_: Any) -> None:
     _withdraw(sent_by(instance.user_id, instance.organisation_id))
 
@@ -56,10 +61,7 @@ def _membership_saved(instance: Membership, created: bool, **_: Any) -> None:
     if created:
         return
     sent = sent_by(instance.user_id, instance.organisation_id)
-    if MEMBERS_WRITE not in ALLOWED[instance.role]:
-        _withdraw(sent)
-    elif OWN not in ALLOWED[instance.role]:
-        _withdraw(sent.filter(role=Role.OWNER))
+    _withdraw_beyond(sent, Principal(instance.user, instance.organisation, instance.role))
 
 
 def _account_saved(instance: User, created: bool, **_: Any) -> None:
@@ -68,5 +70,9 @@ def _account_saved(instance: User, created: bool, **_: Any) -> None:
 
 
 def _key_saved(instance: ApiKey, created: bool, **_: Any) -> None:
-    if not created and (instance.revoked_at is not None or MEMBERS_WRITE not in instance.scopes):
+    if created:
+        return
+    if instance.revoked_at is not None:
         _withdraw(sent_by_key(instance))
+    else:
+        _withdraw_beyond(sent_by_key(instance), principal_of_key(instance))

@@ -1,4 +1,6 @@
-"""Closes the sockets of people who may no longer listen, at once and not with the next turn of the timer.
+"""Whoever may no longer listen hears nothing more: people's sockets are closed, programs' webhooks go off.
+
+At once, and not with the next turn of a timer.
 
 Hears of rows, so that it does not matter who shuts somebody out: the members' page, a program by
 its key, the platform's admin, or the deletion of an account.
@@ -12,14 +14,20 @@ from typing import Any
 from django.db import transaction
 from django.db.models.signals import post_delete, post_save
 
-from accounts.models import Membership, User
-from detection import push
+from accounts.access import WEBHOOKS_WRITE, lacking, principal_of_key
+from accounts.models import ApiKey, Membership, User
+from detection import push, webhooks
+from detection.models import Webhook
+
+REVOKED = "The API key that made or changed this webhook was revoked."
+NARROWED = "The API key that made or changed this webhook may no longer see what it is told."
 
 
 def listen() -> None:
     post_delete.connect(_membership_ended, sender=Membership, dispatch_uid="leaving.ended")
     post_save.connect(_membership_saved, sender=Membership, dispatch_uid="leaving.saved")
     post_save.connect(_account_saved, sender=User, dispatch_uid="leaving.account")
+    post_save.connect(_key_saved, sender=ApiKey, dispatch_uid="leaving.key")
 
 
 def _membership_ended(instance: Membership, **_: Any) -> None:
@@ -34,6 +42,21 @@ def _membership_saved(instance: Membership, created: bool, **_: Any) -> None:
 def _account_saved(instance: User, **_: Any) -> None:
     if not instance.is_active:
         _doubt(instance.pk)
+
+
+def _key_saved(instance: ApiKey, created: bool, **_: Any) -> None:
+    if created:
+        return
+    if instance.revoked_at is not None:
+        webhooks.switch_off_of_keys([instance], REVOKED)
+    elif _hears_too_much(instance):
+        webhooks.switch_off_of_keys([instance], NARROWED)
+
+
+def _hears_too_much(key: ApiKey) -> bool:
+    told = {each for row in Webhook.objects.filter(by_key=key, active=True) for each in row.events}
+    needed = [WEBHOOKS_WRITE, *(webhooks.TOLD_TO[each] for each in told)]
+    return bool(lacking(principal_of_key(key), needed))
 
 
 def _doubt(person: int) -> None:

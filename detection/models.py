@@ -303,6 +303,8 @@ class Webhook(models.Model):
     failing_since = models.DateTimeField(null=True)  # the first failed try since the last success
     off_reason = models.CharField(max_length=200, blank=True)  # why the site itself switched it off
     created_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+")
+    # The program that answers for it, for it made or changed it last: it goes off with that one's rights.
+    by_key = models.ForeignKey(ApiKey, models.SET_NULL, null=True, related_name="webhooks")
     created_at = models.DateTimeField(default=timezone.now)
 
     def __str__(self) -> str:

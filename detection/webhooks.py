@@ -9,15 +9,16 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-from django.core.exceptions import ValidationError
+from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import transaction
+from django.db.models import QuerySet
 from django.shortcuts import get_object_or_404
 from django.utils import timezone
 
 from accounts import access
 from accounts.access import WEBHOOKS_WRITE, Principal
 from accounts.errors import Refused
-from accounts.models import Organisation
+from accounts.models import ApiKey, Organisation
 from accounts.signals import happened
 from detection import deliveries, events, remote, waking
 from detection.models import Delivery, Webhook
@@ -28,6 +29,13 @@ OVERLAP = timedelta(hours=24)  # in which a replaced secret signs as well
 
 TOO_MANY = f"An organisation can have {MOST} webhooks. Delete one that you no longer need."
 OFF = "This webhook is switched off. Switch it on first."
+# What one has to be allowed to see, to have it sent somewhere.
+TOLD_TO = {
+    events.DETECTION_COMPLETED: access.READ,
+    events.DETECTION_FAILED: access.READ,
+    events.BATCH_COMPLETED: access.READ,
+    events.MEMBERS: access.MEMBERS_READ,
+}
 NO_EVENTS = "Choose at least one event."
 
 
@@ -35,19 +43,24 @@ def make(*, principal: Principal, url: str, events: Iterable[str], description: 
     """A new webhook, switched on, with a secret of its own.
 
     Raises:
-        PermissionDenied: the principal may not change webhooks.
+        PermissionDenied: the principal may not change webhooks, or not see itself what this one is told.
         ValidationError: by field; the address cannot be used, or no event, or one that is unknown.
         Refused: ``too_many_webhooks``.
     """
     access.require(principal, WEBHOOKS_WRITE)
     fields = _checked(url=url, events=events, description=description)
+    require_may_hear(principal, fields["events"])
     with transaction.atomic():
         # NO KEY: rows that only refer to the organisation, such as detections, do not wait.
         Organisation.objects.select_for_update(no_key=True).get(pk=principal.organisation.pk)
         if Webhook.objects.filter(organisation=principal.organisation).count() >= MOST:
             raise Refused("too_many_webhooks", TOO_MANY)
         webhook = Webhook.objects.create(
-            organisation=principal.organisation, created_by=principal.user, secret=_secret(), **fields
+            organisation=principal.organisation,
+            created_by=principal.user,
+            by_key=principal.key,
+            secret=_secret(),
+            **fields,
         )
         _tell(principal, "webhook.made", webhook, events=webhook.events)
     return webhook
@@ -72,6 +85,8 @@ def change(*, principal: Principal, pk: UUID, **fields: Any) -> Webhook:
             return webhook
         for name, value in changed.items():
             setattr(webhook, name, value)
+        require_may_hear(principal, webhook.events)
+        webhook.by_key = principal.key
         if "active" in changed:
             webhook.failing_since, webhook.off_reason = None, ""
         webhook.save()
@@ -146,6 +161,29 @@ def replay(*, principal: Principal, webhook: UUID, pk: int) -> Delivery:
             row.save(update_fields=["state", "due_at", "finished_at", "attempts"])
             transaction.on_commit(waking.deliveries, robust=True)
     return row
+
+
+def require_may_hear(principal: Principal, events: Iterable[str]) -> None:
+    """Raises PermissionDenied if an event tells what the principal may not see itself."""
+    if beyond := access.lacking(principal, [TOLD_TO[each] for each in events]):
+        raise PermissionDenied(f"This takes what you may not do yourself: {'; '.join(beyond)}.")
+
+
+def switch_off_of_keys(keys: Iterable[ApiKey], reason: str) -> None:
+    """Those that these programs answer for: a program that is shut out hears nothing more."""
+    _switch_off(Webhook.objects.filter(by_key__in=list(keys)), reason)
+
+
+def switch_off_all(organisations: Iterable[Organisation], reason: str) -> None:
+    _switch_off(Webhook.objects.filter(organisation__in=list(organisations)), reason)
+
+
+def _switch_off(rows: QuerySet[Webhook], reason: str) -> None:
+    for webhook in rows.select_related("organisation").filter(active=True):
+        webhook.active, webhook.off_reason = False, reason
+        webhook.save(update_fields=["active", "off_reason"])
+        deliveries.switched_off(webhook)
+        _tell(Principal(None, webhook.organisation, "site"), "webhook.changed", webhook, active=False)
 
 
 def _get(principal: Principal, pk: UUID, *, lock: bool = False) -> Webhook:

@@ -208,10 +208,12 @@ class TestRevoke:
         key.refresh_from_db()
         assert key.revoked_at == first
 
-    def test_a_weaker_key_may_revoke_a_stronger_one(self, make_key, principal):
+    def test_a_weaker_key_revokes_no_stronger_one(self, make_key, principal):
         strong, _ = make_key(principal)
         weak, _ = make_key(principal, [access.KEYS_WRITE])
-        assert keys.revoke(principal=principal_of_key(weak), pk=strong.pk).revoked_at
+        with pytest.raises(PermissionDenied):
+            keys.revoke(principal=principal_of_key(weak), pk=strong.pk)
+        assert keys.revoke(principal=principal_of_key(strong), pk=weak.pk).revoked_at
 
 
 @pytest.mark.parametrize(

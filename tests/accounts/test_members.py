@@ -6,7 +6,7 @@ import pytest
 from django.core.exceptions import PermissionDenied
 from django.http import Http404
 
-from accounts import members
+from accounts import access, members
 from accounts.errors import Refused
 from accounts.models import ApiKey, Membership, Role, User
 from tests.accounts.acts import key_of, own
@@ -77,7 +77,7 @@ class TestChangingRoles:
         other = own(acting("member"))
         with pytest.raises(PermissionDenied):
             members.change_role(principal=key_of(herald, "members:read"), pk=other.pk, role=Role.AUDITOR)
-        key = key_of(herald, "members:read", "members:write")
+        key = key_of(herald, *access.ALLOWED[Role.MEMBER], *access.ALLOWED[Role.AUDITOR], "members:write")
         assert members.change_role(principal=key, pk=other.pk, role=Role.AUDITOR).role == Role.AUDITOR
         ApiKey.objects.update(revoked_at="2026-01-01T00:00Z")
         with pytest.raises(Http404):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import timedelta
 
 import pytest
 from django.core import mail
@@ -69,7 +70,8 @@ class TestTheOldValue:
         assert key_selectors.is_closed(key_selectors.with_maker().get(key=made))
 
     def test_so_does_a_value_that_it_rotates_to(self, old, admin, principal):
-        other, _ = keys.make(principal=principal, name="other", scopes=EVERYTHING)
+        ends = timezone.now() + timedelta(hours=1)
+        other, _ = keys.make(principal=principal, name="other", scopes=EVERYTHING, expires_at=ends)
         _, value = keys.rotate(principal=old, pk=other.pk)
         assert KeySecret.objects.get(token_key=value[:15]).made_by == admin.user
 
