@@ -66,6 +66,14 @@ class MfaRequired(PermissionDenied):
         self.organisation = organisation
 
 
+class LookNeeded(PermissionDenied):
+    """A member who has taken the account over, and has not looked through this organisation since."""
+
+    def __init__(self, principal: Principal) -> None:
+        super().__init__(f"First look through who is in {principal.organisation}.")
+        self.principal = principal
+
+
 @dataclass(frozen=True)
 class Principal:
     """Somebody acting within one organisation: a person (``user``), or a program (``key``).
@@ -88,12 +96,13 @@ class Principal:
         return str(self.user) if self.key is None else f"API key {self.key}"
 
 
-def principal_for(user: User | AnonymousUser, slug: str) -> Principal:
-    """The person as a member of the organisation in the URL.
+def principal_for(user: User | AnonymousUser, slug: str, *, looking: bool = False) -> Principal:
+    """The person as a member of the organisation in the URL. ``looking``: even if they must look through it.
 
     Raises:
         Http404: no such organisation, or none of this person's: an outsider cannot tell.
         MfaRequired: the organisation asks for a second factor, and this person has none.
+        LookNeeded: see accounts.confirming.
     """
     if not user.is_authenticated:
         raise Http404
@@ -107,7 +116,10 @@ def principal_for(user: User | AnonymousUser, slug: str) -> Principal:
         raise Http404
     if membership.organisation.require_mfa and not has_second_factor(membership.user):
         raise MfaRequired(membership.organisation)
-    return Principal(membership.user, membership.organisation, membership.role)
+    principal = Principal(membership.user, membership.organisation, membership.role)
+    if membership.needs_look and not looking:
+        raise LookNeeded(principal)
+    return principal
 
 
 def principal_of_key(key: ApiKey) -> Principal:

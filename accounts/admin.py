@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from allauth.account.decorators import secure_admin_login
-from allauth.socialaccount.models import SocialApp
+from allauth.mfa.models import Authenticator
+from allauth.socialaccount.models import SocialAccount, SocialApp, SocialToken
+from allauth.usersessions.models import UserSession
 from django.contrib import admin
 from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
@@ -25,13 +27,26 @@ from accounts.admin_told import (
     tell_of_account,
     tell_of_settings,
 )
-from accounts.models import Membership, Organisation, User
+from accounts.models import Membership, Organisation, SignUpRule, User
+from accounts.settings_forms import SignUpRuleForm
 
 # One door: the admin's own log-in page knows neither rate limits nor the second factor.
 admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-assign]
 admin.site.unregister(Group)
 # Single sign-on is set up in the environment: an app made here would lack what accounts.sso checks.
-admin.site.unregister(SocialApp)
+# Tokens and sessions open accounts: nobody needs to see them.
+for each in (SocialAccount, SocialApp, SocialToken, UserSession, Authenticator):
+    admin.site.unregister(each)
+
+
+@admin.register(SocialAccount)
+class SocialAccountAdmin(ModelAdmin):
+    """Without what the provider said of the person."""
+
+    list_display = ("user", "provider", "uid")
+    search_fields = ("uid", "user__email")
+    fields = ("user", "provider", "uid")
+    autocomplete_fields = ("user",)
 
 
 class MembershipInline(TabularInline):
@@ -102,6 +117,35 @@ class MembershipAdmin(TellsOfItself, ModelAdmin):
             tell_change(request, obj, form.initial)
         else:
             tell(request, "member.added", obj)
+
+
+@admin.register(Authenticator)
+class AuthenticatorAdmin(ModelAdmin):
+    """To take away what somebody has lost. What is in it is shown to nobody; nobody adds one for another."""
+
+    list_display = ("user", "type", "created_at", "last_used_at")
+    list_filter = ("type",)
+    search_fields = ("user__email",)
+    fields = readonly_fields = ("user", "type", "created_at", "last_used_at")
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Authenticator | None = None) -> bool:
+        return False
+
+
+@admin.register(SignUpRule)
+class SignUpRuleAdmin(ModelAdmin):
+    """One row: who may make an account. Without it, as SIGN_UP in the environment says."""
+
+    list_display = ("__str__", "domains")
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return super().has_add_permission(request) and not SignUpRule.objects.exists()
+
+    def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
+        return super().get_form(request, obj, change, form=SignUpRuleForm, **kwargs)
 
 
 @admin.register(Group)

@@ -9,6 +9,7 @@ from django.conf import settings
 from django.http import HttpRequest
 from django.utils.functional import SimpleLazyObject
 
+from accounts import sign_up_policy
 from accounts.access import ALLOWED
 from accounts.domains import offers
 from accounts.models import Membership, Organisation
@@ -20,7 +21,8 @@ def organisation(request: HttpRequest) -> dict[str, Any]:
 
     All lazy, the first two from one query: a page that shows none of them pays nothing. ``offers``
     are organisations that one may join. ``rights``: what one may do in this one, as in
-    ``rights.audit_read``. ``single_sign_on`` tells whether there is a provider.
+    ``rights.audit_read``. ``single_sign_on`` tells whether there is a provider, ``sign_up_mode`` who
+    may make an account: open, invited or closed.
     """
 
     @cache
@@ -30,6 +32,7 @@ def organisation(request: HttpRequest) -> dict[str, Any]:
     return {
         "memberships": SimpleLazyObject(memberships),
         "offers": SimpleLazyObject(lambda: offers(request.user) if hasattr(request, "user") else []),
+        "sign_up_mode": SimpleLazyObject(lambda: sign_up_policy.policy().mode),
         "single_sign_on": bool(settings.SOCIALACCOUNT_PROVIDERS),
         "organisation": SimpleLazyObject(lambda: _current(request, memberships())),
         "rights": SimpleLazyObject(lambda: _rights(_current(request, memberships()), memberships())),

@@ -12,20 +12,10 @@ from accounts.access import SETTINGS, SETTINGS_READ, Principal, require_assignab
 from accounts.errors import Refused
 from accounts.members import held
 from accounts.models import JoinDomain, Membership, Organisation, Role, User
+from accounts.public_mail import is_public, plain
 from accounts.signals import happened
 
 JOINERS = (Role.MEMBER, Role.AUDITOR)  # nobody becomes more without somebody deciding so
-# Where anybody gets an address.
-PUBLIC = frozenset(
-    """
-    126.com 139.com 163.com aim.com aol.com att.net bluewin.ch comcast.net duck.com email.com fastmail.com
-    fastmail.fm freenet.de gmail.com gmx.at gmx.ch gmx.com gmx.de gmx.net googlemail.com hey.com hotmail.co.uk
-    hotmail.com hotmail.de hotmail.fr icloud.com laposte.net libero.it live.com mac.com mail.com mail.de
-    mail.ru me.com msn.com naver.com orange.fr outlook.com outlook.de pm.me posteo.de posteo.net proton.me
-    protonmail.com qq.com rediffmail.com seznam.cz t-online.de tuta.com tutanota.com verizon.net web.de
-    wp.pl yahoo.co.jp yahoo.co.uk yahoo.com yahoo.de yahoo.fr yandex.com yandex.ru ymail.com zoho.com
-    """.split()  # noqa: SIM905 - a list of ninety strings is not read
-)
 
 
 def own_domains(user: User | AnonymousUser | None) -> set[str]:
@@ -33,7 +23,9 @@ def own_domains(user: User | AnonymousUser | None) -> set[str]:
     if user is None or not user.is_authenticated:
         return set()
     addresses = EmailAddress.objects.filter(user_id=user.pk, verified=True).values_list("email", flat=True)
-    return {address.rpartition("@")[2].lower() for address in addresses} - PUBLIC
+    written = {address.rpartition("@")[2] for address in addresses}
+    domains = {plain(each) for each in written if each == each.strip()}  # spaces are in no mailbox' domain
+    return {each for each in domains if not is_public(each)}
 
 
 def of_organisation(principal: Principal) -> list[JoinDomain]:
@@ -53,7 +45,7 @@ def add(*, principal: Principal, domain: str, role: Role) -> JoinDomain:
         PermissionDenied: the principal may not change settings, or not do itself what the role may.
         Refused: ``role``; ``domain``: a public mail provider, not one's own, or taken.
     """
-    domain = domain.strip().lower()
+    domain = plain(domain)
     with held(principal, SETTINGS) as principal:
         _require_own(principal, domain)
         if role not in JOINERS:
@@ -111,7 +103,11 @@ def join(*, user: User, slug: str) -> Organisation:
         Organisation.objects.select_for_update(no_key=True).filter(slug=slug).first()
         offered = offer(user, slug)
         organisation = offered.organisation
-        Membership.objects.create(organisation=organisation, user=user, role=offered.role)
+        _, new = Membership.objects.get_or_create(
+            organisation=organisation, user=user, defaults={"role": offered.role}
+        )
+        if not new:  # an invitation was accepted in this very moment
+            raise Http404
         happened.send(
             sender=Membership,
             principal=Principal(user, organisation, offered.role),
@@ -123,7 +119,7 @@ def join(*, user: User, slug: str) -> Organisation:
 
 
 def _require_own(principal: Principal, domain: str) -> None:
-    if domain in PUBLIC:
+    if is_public(domain):
         raise Refused("domain", f"Anybody can get an address at {domain}, so it cannot let people in.")
     if domain not in own_domains(principal.user):
         raise Refused(

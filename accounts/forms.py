@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+from allauth.account.forms import ResetPasswordForm as AllauthResetPasswordForm
 from allauth.account.forms import SignupForm as AllauthSignupForm
 from allauth.mfa.webauthn.forms import AddWebAuthnForm
 from django import forms
+from django.db import transaction
+from django.http import HttpRequest
 
-from accounts import sign_up
+from accounts import confirming, sign_up, sign_up_policy
 from accounts.models import ErrorRate, User
 
 
@@ -29,6 +32,29 @@ class SignupForm(AllauthSignupForm):
         super().__init__(*args, **kwargs)
         self.order_fields(self.field_order)
         self.invitation = sign_up.fit(self)
+
+    def clean_email(self) -> str:
+        """Before anything is said of accounts: who may not have one learns nothing."""
+        rules = sign_up_policy.policy()
+        if not rules.admits(self.cleaned_data["email"], invited=self.invitation is not None):
+            raise forms.ValidationError(rules.refusal(), "sign_up")
+        return super().clean_email()
+
+    def try_save(self, request: HttpRequest) -> Any:
+        """Raises IntegrityError, with nothing saved, where another has signed up in this very moment."""
+        with transaction.atomic():
+            return super().try_save(request)
+
+
+class ResetPasswordForm(AllauthResetPasswordForm):
+    """allauth's form, which would write to whoever has only claimed the address as well."""
+
+    def clean_email(self) -> str:
+        email = super().clean_email()
+        self.users: list[User] = [
+            user for user in self.users if confirming.may_get_password_mail(user, email)
+        ]
+        return email
 
 
 class AddPasskeyForm(AddWebAuthnForm):

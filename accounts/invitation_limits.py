@@ -11,10 +11,11 @@ from hashlib import sha256
 from django.core.cache import cache
 from django.utils import timezone
 
+from accounts import key_selectors
 from accounts.access import Principal
 from accounts.errors import Refused
 
-A_DAY = 100  # by one organisation, and by one person in all of theirs (UTC days)
+A_DAY = 100  # by one organisation, and by one person in all of theirs, themselves or by programs (UTC days)
 A_DAY_TO_ONE = 5  # from one organisation to one mailbox
 DAY_SECONDS = 24 * 60 * 60
 
@@ -33,8 +34,9 @@ def spend(principal: Principal, emails: list[str]) -> None:
     """
     here = f"organisation:{principal.organisation.pk}"
     counts = Counter({here: len(emails)})
-    if principal.user is not None:
-        counts[f"person:{principal.user.pk}"] = len(emails)
+    person = key_selectors.behind(principal)  # of a program, who saw its value
+    if person is not None:
+        counts[f"person:{person.pk}"] = len(emails)
     for email in emails:
         counts[_to(here, email)] = 1
     over = [name for name, count in counts.items() if _add(name, count) > _limit(name)]

@@ -13,6 +13,7 @@ from django.core.mail.backends.base import BaseEmailBackend
 from django.template.loader import render_to_string
 from django.urls import reverse
 
+from accounts.mail_words import words
 from accounts.models import Invitation
 
 logger = logging.getLogger(__name__)
@@ -51,16 +52,11 @@ def _send(letter: Letter, site: str, connection: BaseEmailBackend) -> bool:
 def message(letter: Letter, site: str) -> EmailMessage:
     context = {
         "invitation": letter.invitation,
-        "organisation": one_line(letter.invitation.organisation.name),
-        "sender": one_line(letter.sender),
+        "organisation": words(letter.invitation.organisation.name),
+        "sender": words(letter.sender),
         "link": urljoin(site, reverse("invitation", args=[letter.token])),
         "site": site.rstrip("/"),
     }
-    subject = one_line(render_to_string("accounts/email/invitation_subject.txt", context))
+    subject = " ".join(render_to_string("accounts/email/invitation_subject.txt", context).split())
     body = render_to_string("accounts/email/invitation_message.txt", context)
     return EmailMessage(subject, body, to=[letter.invitation.email])
-
-
-def one_line(text: str) -> str:
-    """Names are people's own choice; a line break in one would begin a new header, or our words."""
-    return " ".join(text.split())

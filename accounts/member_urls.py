@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from django.urls import path
 
-from accounts import invitation_pages, member_pages
+from accounts import invitation_pages, looking_pages, member_pages
 
 MEMBERS = "o/<slug:organisation>/members/"
 ONE = MEMBERS + "<int:pk>/"
 INVITATION = MEMBERS + "invitations/<uuid:pk>/"
 
 urlpatterns = [
+    path("o/<slug:organisation>/look-through/", looking_pages.look_through, name="look_through"),
     path(MEMBERS, member_pages.members, name="members"),
     path(MEMBERS + "invite/", member_pages.invite, name="invite"),
     path(MEMBERS + "leave/", member_pages.leave, name="leave"),

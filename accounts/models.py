@@ -116,6 +116,8 @@ class Membership(models.Model):
     organisation = models.ForeignKey(Organisation, models.CASCADE, related_name="memberships")
     user = models.ForeignKey(User, models.CASCADE, related_name="memberships")
     role = models.CharField(max_length=10, choices=Role, default=Role.MEMBER)
+    # This person has taken the account over, and must look through who else is in: see accounts.confirming.
+    needs_look = models.BooleanField(default=False, editable=False)
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
@@ -209,6 +211,27 @@ class KeySecret(AbstractAuthToken):
 
     def __str__(self) -> str:
         return f"{self.token_key}… of {self.key}"
+
+
+class SignUpRule(models.Model):
+    """Who may make an account, in place of what the environment says: one row at most."""
+
+    class Mode(models.TextChoices):
+        OPEN = "open", "Open: anybody"
+        INVITED = "invited", "Invited people, and addresses at the domains below"
+        CLOSED = "closed", "Closed: nobody"
+
+    mode = models.CharField(
+        max_length=10, choices=Mode, blank=True, help_text="Empty: as SIGN_UP in the environment says."
+    )
+    domains = models.TextField(blank=True, help_text="One a line, as in herald.example.")
+
+    def __str__(self) -> str:
+        return self.get_mode_display() or "As the environment says"
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        self.pk = 1
+        super().save(*args, **kwargs)
 
 
 class Usage(models.Model):

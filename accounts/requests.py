@@ -10,14 +10,15 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from allauth.account.models import EmailAddress
 from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import PermissionDenied
-from django.http import HttpRequest, HttpResponseBase, JsonResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.cache import patch_vary_headers
 
-from accounts.access import MfaRequired, Principal, principal_for
-from accounts.models import Organisation
+from accounts import looking
+from accounts.access import LookNeeded, MfaRequired, Principal, principal_for
+from accounts.models import Organisation, Role
 
 SIGNED_OUT = "You are signed out. Sign in again, then choose the files again."
 NOT_ALLOWED = (
@@ -26,6 +27,10 @@ NOT_ALLOWED = (
 SECOND_FACTOR_NEEDED = (
     "This organisation asks its members for a second step when they sign in. Open its page in a "
     "browser and set one up, then try again."
+)
+LOOK_NEEDED = (
+    "This account was set up before its address was confirmed. Open the organisation's page in a browser and "
+    "look through who is in it, then try again."
 )
 RETURN_TO = "second_factor_return"  # session key: the page that was asked for before the set-up
 
@@ -57,6 +62,19 @@ def for_members(view: Inner[P]) -> Outer[P]:
     return inner
 
 
+def for_those_who_look(view: Inner[P]) -> Outer[P]:
+    """As ``for_members``, and lets those in who have to look through the organisation first."""
+
+    @wraps(view)
+    def within(
+        request: HttpRequest, principal: Principal, *args: P.args, **kwargs: P.kwargs
+    ) -> HttpResponseBase:
+        return view(request, principal, *args, **kwargs)
+
+    within.may_look = True  # type: ignore[attr-defined]
+    return for_members(within)
+
+
 def _answered(
     view: Inner[P], request: HttpRequest, slug: str, *args: P.args, **kwargs: P.kwargs
 ) -> HttpResponseBase:
@@ -64,6 +82,8 @@ def _answered(
         response = _within(view, request, slug, *args, **kwargs)
     except MfaRequired as needed:
         response = _ask_for_second_factor(request, needed.organisation)
+    except LookNeeded as needed:
+        response = look_page(request, needed.principal)
     except PermissionDenied:
         if not wants_json(request):
             raise
@@ -75,7 +95,7 @@ def _answered(
 def _within(
     view: Inner[P], request: HttpRequest, slug: str, *args: P.args, **kwargs: P.kwargs
 ) -> HttpResponseBase:
-    principal = principal_for(request.user, slug)
+    principal = principal_for(request.user, slug, looking=getattr(view, "may_look", False))
     request.session.pop(RETURN_TO, None)
     with timezone.override(zone_of(principal.organisation)):
         return view(request, principal, *args, **kwargs)
@@ -100,6 +120,22 @@ def _ask_for_second_factor(request: HttpRequest, organisation: Organisation) -> 
     unconfirmed = EmailAddress.objects.filter(user_id=request.user.pk, verified=False).exists()
     context = {"asking": organisation, "unconfirmed": unconfirmed}
     return render(request, "account/second_factor_needed.html", context, status=403)
+
+
+def look_page(request: HttpRequest, principal: Principal, refused: str = "") -> HttpResponse:
+    """Instead of any page: who else is in the organisation, and the question who stays."""
+    if wants_json(request):
+        return JsonResponse({"detail": LOOK_NEEDED}, status=403)
+    others = looking.others(principal)
+    context = {
+        "looked_at": principal.organisation,
+        "owns": principal.role == Role.OWNER,
+        "others": others,
+        "owners": [each for each in others if each.role == Role.OWNER],
+        "keys": looking.open_keys(principal),
+        "refused": refused,
+    }
+    return render(request, "account/look_through.html", context, status=422 if refused else 403)
 
 
 def _sign_in(request: HttpRequest) -> HttpResponseBase:

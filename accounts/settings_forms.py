@@ -7,9 +7,10 @@ from itertools import groupby
 from typing import Any
 
 from django import forms
+from django.conf import settings
 
 from accounts.domains import JOINERS
-from accounts.models import Organisation, User
+from accounts.models import Organisation, SignUpRule, User
 from accounts.organisations import LONGEST_KEPT_DAYS, General, time_zones
 from accounts.roles import WORDS
 from accounts.single_files import OneFileField, OneFileInput
@@ -62,6 +63,21 @@ class DomainForm(forms.Form):
     def __init__(self, *args: Any, domains: set[str], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.fields["domain"].choices = [(each, each) for each in sorted(domains)]  # type: ignore[attr-defined]
+
+
+class SignUpRuleForm(forms.ModelForm):
+    class Meta:
+        model = SignUpRule
+        fields = ("mode", "domains")
+
+    def clean_domains(self) -> str:
+        """An address that nobody has confirmed is anybody's: it must not open what its domain is to open."""
+        domains = self.cleaned_data["domains"]
+        if domains.strip() and settings.ACCOUNT_EMAIL_VERIFICATION != "mandatory":
+            raise forms.ValidationError(
+                "Set EMAIL_VERIFICATION=mandatory first: else nobody's address is confirmed."
+            )
+        return domains
 
 
 class ProfileForm(forms.ModelForm):

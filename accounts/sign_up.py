@@ -16,10 +16,10 @@ from django.forms import Form
 from django.http import HttpRequest
 from django.urls import Resolver404, resolve
 
-from accounts import joining, services
+from accounts import joining, services, sign_up_policy
 from accounts.errors import Refused
 from accounts.joining import InvitationClosed
-from accounts.models import Invitation, User
+from accounts.models import Invitation, User, UserManager
 
 CLOSED = (
     "The invitation was withdrawn meanwhile. You have an account and an organisation of your own; "
@@ -29,7 +29,11 @@ CLOSED = (
 
 def token_of(request: HttpRequest | None) -> str:
     """The token of the invitation that the person came from; empty without one."""
-    target = get_next_redirect_url(request) if request else None
+    return token_in(get_next_redirect_url(request) if request else None)
+
+
+def token_in(target: str | None) -> str:
+    """The token of the invitation that an address of this site leads to; empty for any other."""
     try:
         match = resolve(urlsplit(target).path) if target else None
     except Resolver404:
@@ -39,8 +43,25 @@ def token_of(request: HttpRequest | None) -> str:
 
 def invitation_of(request: HttpRequest | None) -> Invitation | None:
     """The open invitation that the person came from."""
+    return _open_behind(token_of(request))
+
+
+def admits_from_provider(emails: list[str], target: str | None) -> bool:
+    """Whether who a provider vouches for, under these addresses, may have an account.
+
+    ``target`` is where they go on to afterwards: an invitation counts if it was sent to one of the addresses.
+    """
+    invitation = _open_behind(token_in(target))
+    invited = invitation.email if invitation else None
+    rules = sign_up_policy.policy()
+    return rules.mode == sign_up_policy.OPEN or any(
+        rules.admits(email, invited=UserManager.normalize_email(email) == invited) for email in emails
+    )
+
+
+def _open_behind(token: str) -> Invitation | None:
     try:
-        return joining.find(token_of(request))
+        return joining.find(token)
     except InvitationClosed:
         return None
 

@@ -8,3 +8,7 @@ Sent within the transaction that makes it true, so that a record of it is kept o
 from django.dispatch import Signal
 
 happened = Signal()
+
+# ``doors_closed.send(sender=Membership, organisation=…)``: whoever acted in it may have been somebody else.
+# Nothing that they set up goes on by itself.
+doors_closed = Signal()

@@ -12,9 +12,11 @@ from django.conf import settings
 from django.http import HttpRequest
 
 
-def site_of(request: HttpRequest) -> str:
-    """As in ``https://cifake.example``, without a slash at the end."""
-    return (settings.SITE_URL or request.build_absolute_uri("/")).rstrip("/")
+def site_of(request: HttpRequest | None) -> str:
+    """As in ``https://cifake.example``, without a slash at the end; without a request, what was set."""
+    if settings.SITE_URL or request is None:
+        return settings.SITE_URL
+    return request.build_absolute_uri("/").rstrip("/")
 
 
 def at_site(address: str) -> str:

@@ -7,16 +7,14 @@ such claims as theirs, and would sign its owner into the account of whoever clai
 from __future__ import annotations
 
 from allauth.account.models import EmailAddress
-from allauth.usersessions.models import UserSession
-from django.db import transaction
 
 from accounts import confirming
 from accounts.models import User, UserManager
 
 WARNING = (
     "This account was set up here before your address was confirmed, by you or by somebody else. So its "
-    "password, its other addresses, its sessions and the values of its API keys work no more. Look through "
-    "the members and webhooks of its organisations before you check anything in them."
+    "password, its other addresses, its second steps, its sessions and the values of its API keys work no "
+    "more, and its organisations ask you first who stays in them."
 )
 
 
@@ -35,12 +33,6 @@ def drop_claims(email: str) -> None:
 
 def hand_over(user: User, email: str) -> None:
     """Ends every way into an account but the provider's: whoever set it up may be somebody else."""
-    email = UserManager.normalize_email(email)
-    with transaction.atomic():
-        user.set_unusable_password()
-        user.save(update_fields=["password"])
-        confirming.end_other_ways_in(user, email)
-        address, _ = EmailAddress.objects.get_or_create(user=user, email=email, defaults={"primary": True})
-        address.set_verified()
-    for session in UserSession.objects.filter(user=user):
-        session.end()
+    user.set_unusable_password()
+    user.save(update_fields=["password"])
+    confirming.take_over(user, email)

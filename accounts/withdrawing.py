@@ -15,7 +15,7 @@ from django.db.models.signals import post_save, pre_delete
 from django.utils import timezone
 
 from accounts.access import Principal, assignable, principal_of_key
-from accounts.models import ApiKey, Invitation, Membership, User
+from accounts.models import ApiKey, Invitation, Membership, Organisation, User
 
 
 def listen() -> None:
@@ -36,6 +36,11 @@ def sent_by_key(key: ApiKey) -> QuerySet[Invitation]:
     return _open().filter(by_key=key)
 
 
+def open_of(organisation: Organisation) -> QuerySet[Invitation]:
+    """All open ones of an organisation."""
+    return _open().filter(organisation=organisation)
+
+
 def _open() -> QuerySet[Invitation]:
     return Invitation.objects.filter(accepted_at=None, revoked_at=None)
 
@@ -44,17 +49,17 @@ def _sent_by(person: int) -> QuerySet[Invitation]:
     return _open().filter(Q(invited_by=person) | Q(behind=person))
 
 
-def _withdraw(rows: QuerySet[Invitation]) -> None:
+def withdraw(rows: QuerySet[Invitation]) -> None:
     rows.update(revoked_at=timezone.now())
 
 
 def _withdraw_beyond(rows: QuerySet[Invitation], sender: Principal) -> None:
     """Those to a role that their sender could not give any more."""
-    _withdraw(rows.exclude(role__in=assignable(sender)))
+    withdraw(rows.exclude(role__in=assignable(sender)))
 
 
 def _membership_ends(instance: Membership, **_: Any) -> None:
-    _withdraw(sent_by(instance.user_id, instance.organisation_id))
+    withdraw(sent_by(instance.user_id, instance.organisation_id))
 
 
 def _membership_saved(instance: Membership, created: bool, **_: Any) -> None:
@@ -66,13 +71,13 @@ def _membership_saved(instance: Membership, created: bool, **_: Any) -> None:
 
 def _account_saved(instance: User, created: bool, **_: Any) -> None:
     if not created and not instance.is_active:
-        _withdraw(_sent_by(instance.pk))
+        withdraw(_sent_by(instance.pk))
 
 
 def _key_saved(instance: ApiKey, created: bool, **_: Any) -> None:
     if created:
         return
     if instance.revoked_at is not None:
-        _withdraw(sent_by_key(instance))
+        withdraw(sent_by_key(instance))
     else:
         _withdraw_beyond(sent_by_key(instance), principal_of_key(instance))

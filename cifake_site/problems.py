@@ -10,7 +10,7 @@ from typing import Any
 
 from django.core import exceptions as django_errors
 from django.core.signals import got_request_exception
-from django.db import InterfaceError, OperationalError
+from django.db import IntegrityError, InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse, UnreadablePostError
 from django.http.multipartparser import MultiPartParserError
 from django.shortcuts import render
@@ -163,6 +163,12 @@ def _(error: django_errors.PermissionDenied) -> Problem:
 @problem_of.register(django_errors.RequestDataTooBig)
 def _(error: Exception) -> Problem:
     return Problem("too-large", "The fields of the form are too large.")
+
+
+@problem_of.register
+def _(error: IntegrityError) -> Problem:
+    logger.warning("Two requests did the same at once.", exc_info=error)
+    return Problem("conflict", "Another request did the same at the same moment. This one changed nothing.")
 
 
 @problem_of.register(OperationalError)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import stat
+import sys
 import tempfile
 from pathlib import Path
 from typing import Any, TypeVar
@@ -72,6 +73,7 @@ def secret_key() -> str:
 
 
 SECRET_KEY = secret_key()
+SECRET_KEY_FALLBACKS = env_list("SECRET_KEY_FALLBACKS")  # those before: they open what was made under them
 DEBUG = env_bool("DEBUG", False)
 ALLOWED_HOSTS = env_list("ALLOWED_HOSTS", "localhost,127.0.0.1,[::1]")
 CSRF_TRUSTED_ORIGINS = env_list("CSRF_TRUSTED_ORIGINS")
@@ -113,6 +115,7 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "allauth.account.middleware.AccountMiddleware",
     "accounts.middleware.SessionActivityMiddleware",
+    "accounts.middleware.ConflictMiddleware",
     "accounts.limits.tell_limits",
     "cifake_site.bodies.refuse_bodies",
     "cifake_site.not_allowed.explain_405",
@@ -209,13 +212,24 @@ ACCOUNT_LOGIN_METHODS = {"email"}
 ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*", "password2*"]
 # "optional": the first visitor is at work at once; set "mandatory" once mail goes out.
 ACCOUNT_EMAIL_VERIFICATION = os.environ.get("EMAIL_VERIFICATION", "optional")
+SIGN_UP = os.environ.get("SIGN_UP", "open")  # or "invited", "closed"; the admin can say otherwise
+if SIGN_UP not in ("open", "invited", "closed"):
+    sys.exit(f"SIGN_UP is open, invited or closed. It is {SIGN_UP!r}.")
+SIGN_UP_DOMAINS = env_list("SIGN_UP_DOMAINS")  # with "invited": addresses at these need no invitation
+if SIGN_UP_DOMAINS and ACCOUNT_EMAIL_VERIFICATION != "mandatory":
+    sys.exit("SIGN_UP_DOMAINS needs EMAIL_VERIFICATION=mandatory: else anybody can claim an address there.")
 ACCOUNT_ADAPTER = "accounts.adapter.AccountAdapter"
-ACCOUNT_FORMS = {"signup": "accounts.forms.SignupForm"}
+ACCOUNT_FORMS = {
+    "signup": "accounts.forms.SignupForm",
+    "reset_password": "accounts.forms.ResetPasswordForm",
+}
 USERSESSIONS_TRACK_ACTIVITY = True
 # Limits hold for each address (ip), person (user) or e-mail address (key); the rest are allauth's.
 ACCOUNT_RATE_LIMITS = {
     "login": "30/m/ip",
+    # The key is an address together with its client (accounts.adapter), so that nobody shuts another out.
     "login_failed": "10/m/ip,5/300s/key",
+    "login_failed_anywhere": "60/600s/key",  # of one address, by clients that it never signed in from
     "signup": "20/m/ip",
     "reset_password": "20/m/ip,5/m/key",
 }
@@ -266,6 +280,12 @@ DEFAULT_FROM_EMAIL = os.environ.get("DEFAULT_FROM_EMAIL", "cifake@localhost")
 # --- Security -------------------------------------------------------------------------
 
 HTTPS = env_bool("HTTPS", False)  # set it once a proxy with a certificate stands in front
+# As in https://cifake.example.org: where links in mail and webhooks lead, whatever host a request names.
+SITE_URL = os.environ.get("SITE_URL", "").rstrip("/")
+if HTTPS and not SITE_URL.startswith("https://"):
+    sys.exit(
+        f"HTTPS=1 needs SITE_URL, as in https://cifake.example.org, for links in mail. It is {SITE_URL!r}."
+    )
 SECURE_SSL_REDIRECT = SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS
 SECURE_REDIRECT_EXEMPT = [r"^health/$"]  # asked from inside, where there is no certificate
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if HTTPS else None
@@ -335,8 +355,6 @@ REMOTE_PORTS = frozenset(
 REMOTE_SECONDS = env_number("REMOTE_SECONDS", 30.0)  # for one image, redirects included
 
 WEBHOOK_RETRY_FACTOR = env_number("WEBHOOK_RETRY_FACTOR", 1.0)  # of detection.deliveries.PAUSES
-# As in https://cifake.example.org: for links in what is sent from the background, webhooks and their mail.
-SITE_URL = os.environ.get("SITE_URL", "").rstrip("/")
 
 # Secrets of API keys: a prefix by which secret scanners tell them, and no other way in.
 KNOX_TOKEN_MODEL = "accounts.KeySecret"
@@ -366,7 +384,13 @@ LANGUAGE_CODE = "en-gb"
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "formatters": {"line": {"format": "{asctime} {levelname} {name}: {message}", "style": "{"}},
+    "formatters": {
+        "line": {
+            "()": "cifake_site.logs.Formatter",
+            "format": "{asctime} {levelname} {name}: {message}",
+            "style": "{",
+        }
+    },
     "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["stderr"], "level": os.environ.get("LOG_LEVEL", "INFO")},
 }

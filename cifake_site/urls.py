@@ -3,15 +3,21 @@
 from django.contrib import admin
 from django.urls import include, path, re_path
 
-from accounts import sso
+from accounts import entry_pages, sso
 from cifake_site import openapi, problems, views
 
 urlpatterns = [
     path("", views.home, name="home"),
     path("health/", views.health, name="health"),
-    # In place of allauth's own: these check the provider's signature.
+    # In place of allauth's own: see each for why.
     path("accounts/oidc/<slug:provider_id>/login/", sso.sign_in),
     path("accounts/oidc/<slug:provider_id>/login/callback/", sso.callback),
+    path("accounts/signup/", entry_pages.SignUp.as_view(), name="account_signup"),
+    re_path(
+        r"^accounts/confirm-email/(?P<key>[-:\w]+)/$",
+        entry_pages.ConfirmEmail.as_view(),
+        name="account_confirm_email",
+    ),
     path("accounts/", include("allauth.urls")),
     path("admin/", admin.site.urls),
     path("api/v1/", include("cifake_site.api_urls")),

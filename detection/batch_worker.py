@@ -18,7 +18,16 @@ from django.conf import settings
 from django.db import connection
 from django.http import Http404
 
-from accounts.access import ALLOWED, SCOPES, WRITE, MfaRequired, Principal, principal_for, principal_of_key
+from accounts.access import (
+    ALLOWED,
+    SCOPES,
+    WRITE,
+    LookNeeded,
+    MfaRequired,
+    Principal,
+    principal_for,
+    principal_of_key,
+)
 from accounts.key_selectors import is_closed, with_maker
 from accounts.usage import QuotaExceeded
 from detection import archives, batch_queue, batch_services, remote, services
@@ -184,3 +193,5 @@ def _of_person(batch: Batch) -> Principal:
         raise NoLonger("Who sent this batch has left the organisation. The rest was cancelled.") from None
     except MfaRequired as error:
         raise NoLonger(f"{error} Who sent this batch has none. The rest was cancelled.") from None
+    except LookNeeded:
+        raise NoLonger("The account of who sent this batch was taken over. The rest was cancelled.") from None

@@ -15,11 +15,13 @@ from django.db import transaction
 from django.db.models.signals import post_delete, post_save
 
 from accounts.access import WEBHOOKS_WRITE, lacking, principal_of_key
-from accounts.models import ApiKey, Membership, User
+from accounts.models import ApiKey, Membership, Organisation, User
+from accounts.signals import doors_closed
 from detection import push, webhooks
 from detection.models import Webhook
 
 REVOKED = "The API key that made or changed this webhook was revoked."
+TAKEN_OVER = "An owner's account was taken over by the owner of its address. Is this webhook one of yours?"
 NARROWED = "The API key that made or changed this webhook may no longer see what it is told."
 
 
@@ -27,6 +29,7 @@ def listen() -> None:
     post_delete.connect(_membership_ended, sender=Membership, dispatch_uid="leaving.ended")
     post_save.connect(_membership_saved, sender=Membership, dispatch_uid="leaving.saved")
     post_save.connect(_account_saved, sender=User, dispatch_uid="leaving.account")
+    doors_closed.connect(_doors_closed, dispatch_uid="leaving.doors")
     post_save.connect(_key_saved, sender=ApiKey, dispatch_uid="leaving.key")
 
 
@@ -44,6 +47,10 @@ def _account_saved(instance: User, **_: Any) -> None:
         _doubt(instance.pk)
 
 
+def _doors_closed(organisation: Organisation, **_: Any) -> None:
+    webhooks.switch_off_all([organisation], TAKEN_OVER)
+
+
 def _key_saved(instance: ApiKey, created: bool, **_: Any) -> None:
     if created:
         return
@@ -55,8 +62,7 @@ def _key_saved(instance: ApiKey, created: bool, **_: Any) -> None:
 
 def _hears_too_much(key: ApiKey) -> bool:
     told = {each for row in Webhook.objects.filter(by_key=key, active=True) for each in row.events}
-    needed = [WEBHOOKS_WRITE, *(webhooks.TOLD_TO[each] for each in told)]
-    return bool(lacking(principal_of_key(key), needed))
+    return bool(lacking(principal_of_key(key), [WEBHOOKS_WRITE, *webhooks.needed_for(told)]))
 
 
 def _doubt(person: int) -> None:

@@ -11,6 +11,7 @@ from django.db import connection
 from django.template.loader import render_to_string
 from django.urls import reverse
 
+from accounts.mail_words import words
 from accounts.models import Role, User
 from detection.models import Webhook
 
@@ -35,8 +36,9 @@ def _owners(webhook: Webhook) -> list[User]:
 
 def _message(webhook: Webhook, owner: User) -> EmailMultiAlternatives:
     path = reverse("webhook_detail", args=[webhook.organisation.slug, webhook.pk])
-    context: dict[str, Any] = {"webhook": webhook, "organisation": webhook.organisation, "owner": owner}
+    context: dict[str, Any] = {"webhook": webhook, "organisation": words(webhook.organisation.name)}
+    context["owner"] = words(str(owner))
     context["address"] = f"{settings.SITE_URL}{path}" if settings.SITE_URL else ""
-    subject = f"CIFAKE: a webhook of {webhook.organisation.name} was switched off"
+    subject = f"CIFAKE: a webhook of {words(webhook.organisation.name)} was switched off"
     body = render_to_string("detection/email/webhook_off.txt", context)
     return EmailMultiAlternatives(" ".join(subject.split()), body, to=[owner.email])

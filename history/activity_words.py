@@ -25,6 +25,7 @@ SENTENCES = {
     "member.removed": "removed {subject}, who was {role}",
     "member.left": "left. The role was {role}",
     "member.ownership_given": "gave the organisation to {subject} and stays as an admin",
+    "member.looked_through": "took the account over and looked through who is here",
     "invitation.sent": "invited {subject} as {role}",
     "invitation.resent": "sent {subject} a new link for the invitation as {role}",
     "invitation.revoked": "withdrew the invitation of {subject}",

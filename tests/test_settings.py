@@ -33,6 +33,17 @@ def test_a_folder_that_all_share_keeps_its_mode(tmp_path):
     assert stat.S_IMODE(folder.stat().st_mode) == 0o1777
 
 
+@pytest.mark.parametrize("site", ["", "http://cifake.example.org", "cifake.example.org"])
+def test_https_needs_the_sites_address_and_says_so_in_a_sentence(tmp_path, site):
+    environment = {**os.environ, "DATA_DIR": str(tmp_path), "HTTPS": "1", "SITE_URL": site}
+    done = subprocess.run(
+        [sys.executable, "manage.py", "check"], cwd=ROOT, env=environment, capture_output=True, text=True
+    )
+    assert done.returncode == 1
+    assert done.stderr.startswith("HTTPS=1 needs SITE_URL")
+    assert len(done.stderr.splitlines()) == 1
+
+
 def load_settings(folder: Path) -> None:
     environment = {**os.environ, "DATA_DIR": str(folder)}
     program = [sys.executable, "-c", "import cifake_site.settings"]

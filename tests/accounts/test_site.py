@@ -42,10 +42,32 @@ def test_of_a_new_password(client, make_user):
     user = make_user("ada@x.org")
     EmailAddress.objects.create(user=user, email=user.email, verified=True, primary=True)
     client.post(reverse("account_reset_password"), {"email": "ada@x.org"}, **FORGED)
-    assert SITE in links()
-    assert "http://evil.example/accounts/password" not in mail.outbox[-1].body
+    assert links() == {SITE}
     link = re.search(rf"{SITE}(\S+)", mail.outbox[-1].body)[1]
     assert client.get(link, follow=True).status_code == 200
+
+
+def test_of_a_sign_up_under_an_address_that_has_an_account(client, make_user, settings):
+    settings.ACCOUNT_EMAIL_VERIFICATION = "mandatory"
+    user = make_user("ada@x.org")
+    EmailAddress.objects.create(user=user, email=user.email, verified=True, primary=True)
+    fields = {"email": "ada@x.org", "password1": "correct horse 9", "password2": "correct horse 9"}
+    client.post(reverse("account_signup"), fields, **FORGED)
+    assert links() == {SITE}
+
+
+def test_of_a_new_password_for_nobody(client):
+    client.post(reverse("account_reset_password"), {"email": "nobody@x.org"}, **FORGED)
+    assert links() == {SITE}
+
+
+@pytest.mark.parametrize("host", ["evil.example", "cifake.example:8443", "localhost:1"])
+def test_neither_host_nor_port_of_the_request_is_in_it(client, make_user, host):
+    user = make_user("ada@x.org")
+    EmailAddress.objects.create(user=user, email=user.email, verified=True, primary=True)
+    client.post(reverse("account_reset_password"), {"email": "ada@x.org"}, HTTP_HOST=host)
+    assert links() == {SITE}
+    assert host not in mail.outbox[-1].body
 
 
 def test_of_an_address_to_confirm(client):

@@ -69,8 +69,9 @@ ORGANISATION: dict[str, Row] = {  # below /o/<slug:organisation>/
     "keys/<uuid:pk>/revoke/": ask((KEYS_READ, KEYS_WRITE)),
     "keys/<uuid:pk>/rotate/": ask((KEYS_READ, KEYS_WRITE)),
     "logo/": read(SETTINGS_READ),
+    "look-through/": post(MEMBER),
     "members/": read(MEMBERS_READ),
-    "members/invite/": post((MEMBERS_READ, MEMBERS_WRITE)),
+    "members/invite/": post(MEMBERS_WRITE),
     "members/leave/": ask(MEMBER),
     "members/<int:pk>/ownership/": ask((MEMBERS_READ, MEMBERS_WRITE, OWN)),
     "members/<int:pk>/remove/": ask((MEMBERS_READ, MEMBERS_WRITE)),
@@ -94,8 +95,7 @@ ORGANISATION: dict[str, Row] = {  # below /o/<slug:organisation>/
     "webhooks/<uuid:pk>/edit/": read((WEBHOOKS_READ, WEBHOOKS_WRITE))
     | post((READ, WEBHOOKS_READ, WEBHOOKS_WRITE)),
     "webhooks/<uuid:pk>/rotate/": ask((WEBHOOKS_READ, WEBHOOKS_WRITE)),
-    "webhooks/<uuid:pk>/switch/": read((WEBHOOKS_READ, WEBHOOKS_WRITE))
-    | post((READ, WEBHOOKS_READ, WEBHOOKS_WRITE)),
+    "webhooks/<uuid:pk>/switch/": ask((WEBHOOKS_READ, WEBHOOKS_WRITE)),
     "webhooks/<uuid:pk>/test/": post(WEBHOOKS_WRITE),
 }
 
@@ -128,7 +128,7 @@ API: dict[str, Row] = {  # below /api/v1/, by key alone
     "organisation/": read(SETTINGS_READ) | {"PATCH": SETTINGS},
     "usage/": read(USAGE_READ),
     "webhooks/": read(WEBHOOKS_READ) | post((READ, WEBHOOKS_WRITE)),
-    "webhooks/<uuid:pk>/": read(WEBHOOKS_READ) | {"PATCH": (READ, WEBHOOKS_WRITE), "DELETE": WEBHOOKS_WRITE},
+    "webhooks/<uuid:pk>/": read(WEBHOOKS_READ) | {"PATCH": WEBHOOKS_WRITE, "DELETE": WEBHOOKS_WRITE},
     "webhooks/<uuid:pk>/deliveries/": read(WEBHOOKS_READ),
     "webhooks/<uuid:pk>/deliveries/<int:delivery>/": read(WEBHOOKS_READ),
     "webhooks/<uuid:pk>/deliveries/<int:delivery>/replay/": post(WEBHOOKS_WRITE),
@@ -199,7 +199,7 @@ ACCOUNTS: dict[str, Row] = {  # below /accounts/: one's own account, by allauth 
 
 ADMIN: dict[str, Row] = {  # below /admin/
     "": ask(STAFF),
-    "(?P<app_label>account|mfa|socialaccount|usersessions|accounts|auth|detection|history)/": ask(STAFF),
+    "(?P<app_label>account|socialaccount|accounts|mfa|auth|detection|history)/": ask(STAFF),
     "(?P<url>.*)": ask(STAFF_NOWHERE),
     "accounts/user/<id>/password/": ask(STAFF),
     "autocomplete/": read(STAFF),
@@ -212,9 +212,9 @@ ADMIN: dict[str, Row] = {  # below /admin/
     "search/": ask(STAFF),
 }
 ADMIN_CHANGED = {  # what those who run the platform add, change and delete
-    "account/emailaddress", "accounts/membership", "accounts/organisation", "accounts/user", "auth/group",
-    "mfa/authenticator", "socialaccount/socialaccount",
-    "socialaccount/socialtoken", "usersessions/usersession",
+    "account/emailaddress", "accounts/membership", "accounts/organisation", "accounts/signuprule",
+    "accounts/user", "auth/group",
+    "socialaccount/socialaccount",
 }  # fmt: skip
 ADMIN_READ = {"detection/artefact", "detection/detection", "detection/stagerun", "history/auditevent"}
 ADMIN_MODEL: dict[str, Row] = {  # below each of them
@@ -228,6 +228,11 @@ ADMIN_MODEL: dict[str, Row] = {  # below each of them
 ADMIN_RECORD: dict[str, Row] = ADMIN_MODEL | {
     "<path:object_id>/change/": read(STAFF) | post(READ_ONLY),
     "<path:object_id>/delete/": ask(READ_ONLY),
+    "add/": ask(READ_ONLY),
+}
+
+ADMIN_TAKEN: dict[str, Row] = ADMIN_MODEL | {  # mfa/authenticator: deleted at most
+    "<path:object_id>/change/": read(STAFF) | post(READ_ONLY),
     "add/": ask(READ_ONLY),
 }
 
@@ -248,6 +253,7 @@ GROUPS: dict[str, dict[str, Row]] = {
     "site": SITE | _below("accounts/", ACCOUNTS),
     "admin": _below("admin/", ADMIN)
     | {k: v for model in ADMIN_CHANGED for k, v in _below(f"admin/{model}/", ADMIN_MODEL).items()}
+    | _below("admin/mfa/authenticator/", ADMIN_TAKEN)
     | {k: v for model in ADMIN_READ for k, v in _below(f"admin/{model}/", ADMIN_RECORD).items()},
 }
 TABLE: dict[str, Row] = {address: row for rows in GROUPS.values() for address, row in rows.items()}

@@ -8,7 +8,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('accounts', '0006_keys_made_by_keys'),
-        ('detection', '0013_same_file_without_constraint'),
+        ('detection', '0014_answers'),
     ]
 
     operations = [
