@@ -27,7 +27,7 @@ from tests.isolation.routes import IDS, fill, routes
 from tests.isolation.table import GROUPS
 from tests.isolation.world import World
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.timeout(900)]  # thousands of requests, on a busy machine
 
 ANY_OF: dict[Answer, set[str]] = {
     Answer.NONE: {Answer.FORBIDDEN, Answer.NOT_FOUND},

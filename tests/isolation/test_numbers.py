@@ -21,7 +21,7 @@ from tests.isolation.table import GROUPS
 from tests.isolation.world import World
 
 VARIABLE = re.compile(r"\{(\w+)\}")
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.timeout(900)]  # thousands of requests, on a busy machine
 
 VALUES = (
     "9999", "0",
