@@ -107,3 +107,11 @@ def test_failed_runs_are_queued_again(staff, submit):
     staff.post(page("stagerun"), {"action": "run_again", "_selected_action": chosen})
     assert (run_of(failed).state, run_of(failed).attempts) == ("queued", 0)
     assert run_of(done).state == "done"
+
+
+@pytest.mark.parametrize("model", ["detection_detection", "history_auditevent"])
+@pytest.mark.parametrize("year", ["9999", "0", "-1", "9" * 20, "9" * 5000, "x"])
+def test_a_year_that_no_calendar_has_leads_back_to_the_list(admin_client, model, year):
+    field = "created_at" if model == "detection_detection" else "at"
+    response = admin_client.get(reverse(f"admin:{model}_changelist"), {f"{field}__year": year})
+    assert response.status_code in (200, 302)
