@@ -13,7 +13,7 @@ from django.http import Http404
 from detection import overlays, stored, told, wording
 from detection.answers import pixels_may_speak
 from detection.models import Detection
-from detection.state import found_objects
+from detection.state import found_objects, sure
 from mlcore import drawing
 from mlcore.contracts import DetectedObject, Verdict
 from mlcore.drawing import Drawing
@@ -87,4 +87,5 @@ def _objects(detection: Detection) -> tuple[DetectedObject, ...]:
         DetectedObject(each["name"], each["score"], tuple(each["box"]))
         for run in detection.stage_runs.all()
         for each in found_objects(run)
+        if sure(detection, each)
     )

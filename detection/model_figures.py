@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Mapping
+from functools import lru_cache
 from typing import Any
 
 from detection import wording
+from mlcore import reduced, registry
+from mlcore.errors import ModelUnavailable
 
 Card = Mapping[str, Any]
 
@@ -127,6 +130,17 @@ def measured(card: Card, rate: str) -> str:
         f"Of 100 test pictures of the kind that the model knows, {answered} got an answer and "
         f"{100 - answered} got “Not sure”."
     )
+
+
+@lru_cache(64)
+def called_real_once_small(model: str, sha256: str) -> int | None:
+    """Of 100 large AI-generated pictures made small, as many as the model called real in the worst way that
+    was measured; None where nothing was. ``sha256`` of the weights, so that others are looked up anew."""
+    try:
+        worst = reduced.worst(registry.card(model).get("reduced") or [])
+    except ModelUnavailable:
+        return None
+    return math.ceil(100 * worst["said_real"]) if worst else None
 
 
 # --- All models beside one another -----------------------------------------------------------

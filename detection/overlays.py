@@ -10,7 +10,6 @@ import hashlib
 import json
 from collections.abc import Callable, Iterable
 from functools import partial
-from threading import Lock
 
 from django.db import transaction
 from django.http import Http404
@@ -18,15 +17,19 @@ from django.http import Http404
 from detection import stored
 from detection.models import Artefact, StageRun
 from detection.stored import NewFiles
+from detection.turns import Turns
 from mlcore import drawing
 from mlcore.drawing import Drawing
 from mlcore.errors import ImageRefused
 
 KIND = "overlay"
 LOOK = 1  # to be raised whenever overlays are drawn another way
-# One at a time in this process, whoever asks: the others wait, and find the file. Uploads do not take
-# this lock, and drawing takes none of theirs.
-DRAWING = Lock()
+# One at a time in this process, organisations in turn: the others wait, and find the file if it is theirs.
+# Uploads take no turn here, and drawing takes none of theirs.
+WAITING = 20, 32  # requests of one organisation, and of all
+PATIENCE = 60.0  # seconds
+BUSY = "Too many overlays are being drawn just now. Ask again in a moment."
+DRAWING = Turns(1, 1, WAITING, BUSY)
 
 
 def digest(run: StageRun, what: Drawing) -> str:
@@ -47,10 +50,17 @@ def obtain(run: StageRun, what: Drawing, tag: str, original: Callable[[], bytes]
     Raises:
         Http404: the original is gone, or no longer one that is decoded.
         DrawingFailed: see :func:`mlcore.drawing.drawn`.
+        detection.turns.Busy: too many wait for theirs.
     """
-    with DRAWING:
-        made = kept(Artefact.objects.filter(detection=run.detection_id), tag)
+    if made := _made(run, tag):
+        return stored.read(made.file)
+    with DRAWING.turn(run.detection.organisation_id, PATIENCE):
+        made = _made(run, tag)  # perhaps by the one who was here before
         return stored.read(made.file) if made else _drawn(run, what, tag, original())
+
+
+def _made(run: StageRun, tag: str) -> Artefact | None:
+    return kept(Artefact.objects.filter(detection=run.detection_id), tag)
 
 
 def _drawn(run: StageRun, what: Drawing, tag: str, original: bytes) -> bytes:

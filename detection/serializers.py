@@ -217,7 +217,10 @@ class DetectionShape(serializers.Serializer[Any]):
     facts = serializers.DictField(help_text="Format, size, pixels, SHA-256.")
     files = FilesShape()
     evidence = serializers.ListField(child=serializers.DictField(), help_text="The strongest first.")
-    objects = serializers.ListField(child=serializers.DictField())
+    objects = serializers.ListField(
+        child=serializers.DictField(),
+        help_text="Name, score and box; “sure” is false for what is likely enough not to be there.",
+    )
     explanations = serializers.DictField(help_text="By stage: further maps, asked for or not.")
     stages = StageShape(many=True)
 

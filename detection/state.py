@@ -9,9 +9,11 @@ from uuid import UUID
 
 from django.urls import reverse
 
-from detection import evidence, joining, plan, told, wording
+from detection import evidence, joining, model_figures, plan, told, wording
 from detection.answers import answer_of, pixels_may_speak
 from detection.models import Detection, StageRun
+from mlcore.contracts import Basis
+from mlcore.objects import is_sure
 
 VERDICT = "verdict"
 OBJECTS = "objects"
@@ -42,9 +44,7 @@ def state(detection: Detection) -> dict[str, Any]:
         "notes": list(detection.facts.get("notes", [])),
         "model": _model(detection),
         "files": files,
-        "objects": _objects(runs),
-        "objects_text": _objects_text(runs),
-        "scene": _scene(runs),
+        **_objects(detection, runs),
         "stages": [_stage(run) for run in runs],
         **_times(runs),
     }
@@ -107,7 +107,16 @@ def _grounds(detection: Detection, runs: list[StageRun], heatmap: str | None, sp
         "maps_text": wording.NOTHING_TO_EXPLAIN if detection.verdict and not speak else "",
         "legend": wording.legend(told.shown_class(detection)),
         "caution": wording.caution(detection.facts) if speak else "",
+        "made_small_text": _made_small(detection),
     }
+
+
+def _made_small(detection: Detection) -> str:
+    """Only where the pixels of a picture gave the answer."""
+    if detection.basis != Basis.PIXELS or detection.verdict not in ("fake", "real"):
+        return ""
+    known = model_figures.called_real_once_small(detection.model_name, detection.model_sha256)
+    return wording.made_small(known)
 
 
 def _facts(facts: dict[str, Any]) -> dict[str, Any]:
@@ -159,19 +168,33 @@ def _list(organisation: str) -> str:
     return reverse("detection_submit", args=[organisation])
 
 
-def _objects(runs: list[StageRun]) -> list[dict[str, Any]]:
-    found = [each for run in runs for each in found_objects(run)]
-    return [{**each, "score_text": wording.percent(each["score"])} for each in found]
+def _objects(detection: Detection, runs: list[StageRun]) -> dict[str, Any]:
+    """All that were found, and apart those that are told as there and those that are guesses."""
+    found = [
+        {**each, "sure": sure(detection, each), "score_text": wording.percent(each["score"])}
+        for run in runs
+        for each in found_objects(run)
+    ]
+    certain = [each for each in found if each["sure"]]
+    guesses = [each for each in found if not each["sure"]]
+    run = next((run for run in runs if run.stage == OBJECTS), None)
+    return {
+        "objects": found,
+        "sure_objects": certain,
+        "objects_text": wording.objects(run, len(certain), len(guesses)) if run else "",
+        "guesses_text": wording.guesses([text["text"] for text in _kinds(guesses)]),
+        "scene": _kinds(certain),
+    }
 
 
-def _scene(runs: list[StageRun]) -> list[dict[str, str]]:
+def _kinds(found: list[dict[str, Any]]) -> list[dict[str, str]]:
     """Each kind of object once, the surest first: for where there is little room."""
-    kinds = Counter(each["name"] for run in runs for each in found_objects(run))
+    kinds = Counter(each["name"] for each in found)
     return [{"text": wording.several(name, count)} for name, count in kinds.items()]
 
 
-def _objects_text(runs: list[StageRun]) -> str:
-    return next((wording.objects(run, len(found_objects(run))) for run in runs if run.stage == OBJECTS), "")
+def sure(detection: Detection, found: dict[str, Any]) -> bool:
+    return is_sure(found["score"], (detection.facts["width"], detection.facts["height"]))
 
 
 def found_objects(run: StageRun) -> list[dict[str, Any]]:

@@ -169,9 +169,9 @@ def file(request: HttpRequest, principal: Principal, pk: UUID, kind: str) -> Htt
     """A file of a detection. Browsers may keep it, but ask the gate again each time."""
     try:
         return file_response(request, selectors.open_file(principal, pk, kind), kind)
-    except DrawingFailed as failed:
-        headers = {"Retry-After": "60"}
-        return HttpResponse(str(failed), status=503, headers=headers, content_type="text/plain")
+    except (DrawingFailed, Busy) as error:
+        headers = {"Retry-After": str(error.wait if isinstance(error, Busy) else 60)}
+        return HttpResponse(str(error), status=503, headers=headers, content_type="text/plain")
 
 
 def file_response(request: HttpRequest, stored: selectors.StoredFile, kind: str) -> HttpResponseBase:
@@ -215,7 +215,7 @@ def _frame(state: dict[str, Any]) -> dict[str, Any]:
         "preview_side": PREVIEW_SIDE,
         "small": max(width, height) <= 256,
         "tall": height > width,
-        "boxes": [_rectangle(*each["box"]) for each in state["objects"]],
+        "boxes": [_rectangle(*each["box"]) for each in state["sure_objects"]],
         "waiting": state["status"] in ("waiting", "working"),
     }
 

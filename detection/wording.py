@@ -174,6 +174,16 @@ def caution(facts: dict[str, Any]) -> str:
     )
 
 
+def made_small(of_100: int | None) -> str:
+    """What nobody can see of a small picture. ``of_100``: how often the answer was then “real” for AI's."""
+    if of_100 is None:
+        return ""
+    return (
+        "If it was made from a large picture, that may not show, and the answer then means little: of 100 "
+        f"large AI-generated pictures that were made as small and saved as JPEG, {of_100} were called real."
+    )
+
+
 def legend(shown: str) -> str:
     """What the bright areas of the heat map speak for (a verdict by pixels); "" while there is none."""
     if not shown:
@@ -182,9 +192,11 @@ def legend(shown: str) -> str:
     return f"{evidence[0].upper()}{evidence[1:]}: the brighter an area, the more it spoke for it."
 
 
-def objects(run: StageRun, count: int) -> str:
+def objects(run: StageRun, count: int, guesses: int) -> str:
     """What stands above the list of objects, whatever has become of the search for them."""
     match run.state:
+        case StageRun.State.DONE if guesses and not count:
+            return "No object was recognised with enough certainty."
         case StageRun.State.DONE if count:
             return "1 object was recognised." if count == 1 else f"{count} objects were recognised."
         case StageRun.State.DONE:
@@ -193,6 +205,11 @@ def objects(run: StageRun, count: int) -> str:
             return "Objects were not looked for: the stages below give the reason."
         case _:
             return "Looking for objects…"
+
+
+def guesses(kinds: list[str]) -> str:
+    """What the detector may have seen, and may have made up; "" where there is no such thing."""
+    return f"Less sure, and often not there: {', '.join(kinds)}." if kinds else ""
 
 
 def agreement(agree: float, count: int) -> str:

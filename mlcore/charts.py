@@ -48,18 +48,20 @@ def coverage(
     _save(axes, target)
 
 
+DRAWN = ("jpeg", "webp", "blur", "up_down", "down_up", "crop", "noise", "brightness", "contrast")
+
+
 def robustness(found: list[Row], target: Path) -> None:
-    """Accuracy by strength, a line for each degradation."""
-    axes = _axes("strength", "accuracy (%)", "After what files go through")
+    """Accuracy by strength, a line for each degradation in ``DRAWN``."""
+    axes = _axes("strength, from none to the strongest", "accuracy (%)", "After what files go through")
     clean = 100 * found[0].accuracy
-    for number, (name, each) in enumerate(DEGRADATIONS.items()):
-        mine = [100 * row.accuracy for row in found if row.degradation == name]
-        strengths = ", ".join(f"{strength:g}" for strength in each.strengths)
+    for number, name in enumerate(DRAWN):
+        values = [clean, *(100 * row.accuracy for row in found if row.degradation == name)]
+        strengths = ", ".join(f"{strength:g}" for strength in DEGRADATIONS[name].strengths)
         style = ("o-", "s--", "^:")[number % 3]
-        axes.plot(
-            range(4), [clean, *mine], style, label=f"{name.replace('_', ' ')} ({strengths})", alpha=0.85
-        )
-    axes.set_xticks(range(4), ["none", "light", "middle", "strong"])
+        label = f"{name.replace('_', ' ')} ({strengths})"
+        axes.plot(np.linspace(0, 1, len(values)), values, style, label=label, alpha=0.85)
+    axes.set_xticks([])
     _save(axes, target)
 
 

@@ -7,13 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from mlcore import gradcam, gradient_detail, registry, stability
 from mlcore.calibration import Calibration
 from mlcore.contracts import Classification, Gate, Picture
 from mlcore.data import NATIVE_SIZE
-from mlcore.gate import GateKeeper
+from mlcore.gate import GateKeeper, seen
 from mlcore.logits import logits_of
 from mlcore.stability import Scores, verdict_of
 
@@ -45,13 +44,13 @@ class Classifier:
         results: list[Classification] = []
         for start in range(0, len(pictures), BATCH):
             part = pictures[start : start + BATCH]
-            p_fake, maps = self._explain(np.stack([reduce(each.image) for each in part]))
+            p_fake, maps = self._explain(np.stack([seen(each.image) for each in part]))
             results += map(self._result, part, p_fake.tolist(), maps)
         return results
 
     def on_variants(self, picture: Picture) -> Scores:
         """P(fake) of the picture's changed copies (:mod:`mlcore.stability`), without maps."""
-        return stability.measure(self._p_fake, reduce(picture.image))
+        return stability.measure(self._p_fake, seen(picture.image))
 
     def _p_fake(self, pixels: NDArray[np.uint8]) -> NDArray[np.float64]:
         return self._calibration.probabilities(self._logits(pixels))
@@ -69,7 +68,7 @@ class Classifier:
             confidence=max(p_fake, 1.0 - p_fake),
             heatmap=heatmap,
             model=self.model,
-            gate=self.gate.judge(picture.image) if self.gate else Gate(in_domain=True),
+            gate=judged(self.gate, picture),
         )
 
 
@@ -92,13 +91,6 @@ def gatekeeper(card: Mapping[str, Any]) -> GateKeeper | None:
     return GateKeeper(card["gate"]) if card.get("gate") else None
 
 
-def reduce(image: Image.Image) -> NDArray[np.uint8]:
-    """An RGB image at the size that the training data has: (32, 32, 3) uint8.
-
-    CIFAKE's fakes were rendered at 512 px and reduced to 32, so a larger picture goes the same
-    way. Handed over at 128 px it shows detail that training never did: Ultralytics' sample
-    photos were then all "fake" with p = 1.0.
-    """
-    small = (NATIVE_SIZE, NATIVE_SIZE)
-    # BILINEAR widens with the reduction in Pillow, so it averages and does not alias.
-    return np.asarray(image if image.size == small else image.resize(small, Image.Resampling.BILINEAR))
+def judged(gate: GateKeeper | None, picture: Picture) -> Gate:
+    """What a gate says of a picture and of its file; all is well where there is no gate."""
+    return gate.judge(picture.image, saved=picture.saved) if gate else Gate(in_domain=True)

@@ -83,11 +83,23 @@ class ImageFacts:
 
 
 @dataclass(frozen=True)
+class Saved:
+    """How a file says that it was compressed: quality from 1 to 100, as the format's usual encoder counts."""
+
+    format: str  # JPEG or WEBP
+    quality: int
+
+
+@dataclass(frozen=True)
 class Picture:
-    """A decoded picture: 8-bit RGB, upright, alpha flattened; with the facts of its file."""
+    """A decoded picture: 8-bit RGB, upright, alpha flattened; with the facts of its file.
+
+    ``saved`` is None for files that do not tell how strongly they were compressed.
+    """
 
     image: Image.Image
     facts: ImageFacts
+    saved: Saved | None = None
 
 
 @dataclass(frozen=True)

@@ -1,9 +1,10 @@
 """What happens to a picture on its way: saved again, blurred, resized, cropped, lit, noised.
 
-One set of operations, used three ways: drawn at random in training (Hendrycks & Dietterich,
+One set of operations, used four ways: drawn at random in training (Hendrycks & Dietterich,
 "Benchmarking Neural Network Robustness to Common Corruptions and Perturbations", ICLR 2019,
-for the idea of a fixed family), at three fixed strengths in ``evaluate --robustness``, and as
-the variants of the stability stage. Everything takes and gives (h, w, 3) uint8 of equal size.
+for the idea of a fixed family), at fixed strengths in ``evaluate --robustness`` and for the gate's
+fit, and as the variants of the stability stage. Everything takes and gives (h, w, 3) uint8 of
+equal size.
 """
 
 from __future__ import annotations
@@ -13,9 +14,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+import pillow_heif
 from numpy.typing import NDArray
-from PIL import Image, ImageFilter
+from PIL import Image, ImageEnhance, ImageFilter
 
+pillow_heif.register_heif_opener(thumbnails=False)
 Pixels = NDArray[np.uint8]
 FILTERS = (
     Image.Resampling.BICUBIC,
@@ -34,6 +37,48 @@ def jpeg(pixels: Pixels, quality: float, subsampling: int = 2) -> Pixels:
 def webp(pixels: Pixels, quality: float) -> Pixels:
     """Saved as lossy WebP and read again."""
     return _coded(pixels, "WEBP", quality=int(quality), method=0)
+
+
+def avif(pixels: Pixels, quality: float) -> Pixels:
+    """Saved as AVIF and read again."""
+    return _coded(pixels, "AVIF", quality=int(quality), speed=8)
+
+
+def heic(pixels: Pixels, quality: float) -> Pixels:
+    """Saved as HEIC and read again."""
+    return _coded(pixels, "HEIF", quality=int(quality))
+
+
+def jpeg_full_colour(pixels: Pixels, quality: float) -> Pixels:
+    """Saved as JPEG whose colours are not halved (4:4:4)."""
+    return jpeg(pixels, quality, subsampling=0)
+
+
+def jpeg_twice(pixels: Pixels, quality: float) -> Pixels:
+    """Saved as JPEG, and once more at quality 95, which hides the first from the file's tables."""
+    return jpeg(jpeg(pixels, quality), 95)
+
+
+def webp_jpeg(pixels: Pixels, quality: float) -> Pixels:
+    """Saved as WebP, and then as JPEG of quality 95."""
+    return jpeg(webp(pixels, quality), 95)
+
+
+def palette(pixels: Pixels, colours: float) -> Pixels:
+    """With so many colours, as GIF has them."""
+    return np.asarray(Image.fromarray(pixels).quantize(int(colours)).convert("RGB"))
+
+
+def colour(pixels: Pixels, factor: float) -> Pixels:
+    """Its colours that much as strong; 0 leaves greys."""
+    return np.asarray(ImageEnhance.Color(Image.fromarray(pixels)).enhance(factor))
+
+
+def cut(pixels: Pixels, count: float) -> Pixels:
+    """So many pixels cut off at the top and on the left; the rest as large as before, as models see it."""
+    height, width = pixels.shape[:2]
+    rest = Image.fromarray(pixels[int(count) :, int(count) :])
+    return np.asarray(rest.resize((width, height), Image.Resampling.BILINEAR))
 
 
 def blur(pixels: Pixels, sigma: float) -> Pixels:
@@ -86,20 +131,29 @@ class Degradation:
     """One operation at the strengths that the robustness table shows, weakest first."""
 
     apply: Callable[[Pixels, float], Pixels]
-    strengths: tuple[float, float, float]
+    strengths: tuple[float, ...]
     label: str  # with a place for the strength
 
 
 DEGRADATIONS: dict[str, Degradation] = {
-    "jpeg": Degradation(jpeg, (90, 60, 40), "JPEG quality {:g}"),
-    "webp": Degradation(webp, (90, 60, 40), "WebP quality {:g}"),
-    "blur": Degradation(blur, (0.4, 0.7, 1.0), "Gaussian blur {:g} px"),
+    "jpeg": Degradation(jpeg, (90, 75, 60, 50, 40, 35, 30, 25, 20, 15, 10, 5, 3), "JPEG quality {:g}"),
+    "jpeg_full_colour": Degradation(jpeg_full_colour, (60, 40, 20, 10), "JPEG quality {:g}, colours whole"),
+    "jpeg_twice": Degradation(jpeg_twice, (60, 30, 20, 10, 3), "JPEG quality {:g}, then 95"),
+    "webp": Degradation(webp, (90, 60, 40, 30, 25, 20, 15, 10, 5), "WebP quality {:g}"),
+    "webp_jpeg": Degradation(webp_jpeg, (60, 20, 5), "WebP quality {:g}, then JPEG 95"),
+    "avif": Degradation(avif, (75, 50, 40, 30, 20, 10, 5), "AVIF quality {:g}"),
+    "heic": Degradation(heic, (75, 50, 40, 30, 20, 10, 5), "HEIC quality {:g}"),
+    "palette": Degradation(palette, (256, 64, 32, 16, 8), "{:g} colours, as in a GIF"),
+    "blur": Degradation(blur, (0.4, 0.7, 1.0, 1.5), "Gaussian blur {:g} px"),
     "up_down": Degradation(through, (2, 4, 8), "×{:g} up and down, bicubic"),
     "down_up": Degradation(through, (0.75, 0.5, 0.375), "×{:g} down and up, bicubic"),
+    "cut": Degradation(cut, (1, 2, 4), "{:g} px cut off"),
     "crop": Degradation(crop, (0.95, 0.875, 0.75), "crop to {:g} of the side"),
     "noise": Degradation(noise, (2, 5, 10), "noise of {:g} levels"),
-    "brightness": Degradation(brightness, (1.15, 0.75, 0.5), "brightness ×{:g}"),
-    "contrast": Degradation(contrast, (1.2, 0.75, 0.5), "contrast ×{:g}"),
+    "sharpen": Degradation(sharpen, (50, 100, 200), "sharpened by {:g} %"),
+    "brightness": Degradation(brightness, (1.15, 0.75, 0.5, 0.3), "brightness ×{:g}"),
+    "contrast": Degradation(contrast, (1.2, 0.75, 0.5, 0.3), "contrast ×{:g}"),
+    "colour": Degradation(colour, (0.5, 0.0), "colour ×{:g}"),
 }
 
 

@@ -14,14 +14,14 @@ from numpy.typing import NDArray
 
 from mlcore import data, imaging, registry
 from mlcore.calibration import Calibration
-from mlcore.classifier import gatekeeper, reduce
-from mlcore.contracts import Gate
+from mlcore.classifier import gatekeeper, judged
 from mlcore.errors import DataError, ImageRefused
+from mlcore.gate import seen
 from mlcore.logits import logits_of
 from mlcore.metrics import Decisions, Metrics, decisions, interval, measure
 
 if TYPE_CHECKING:
-    from PIL import Image
+    pass
 
 BATCH = 256
 
@@ -94,8 +94,9 @@ class Model:
         """Calibrated P(fake) of (n, 32, 32, 3) uint8: (n,)."""
         return self.calibration.probabilities(self.logits(images))
 
-    def judge(self, image: Image.Image) -> Gate:
-        return self.gate.judge(image) if self.gate else Gate(in_domain=True)
+    def known(self, images: NDArray[np.uint8]) -> NDArray[np.bool_]:
+        """Which of (n, 32, 32, 3) uint8 the gate lets pass: (n,)."""
+        return self.gate.known(images) if self.gate else np.ones(len(images), bool)
 
 
 def evaluate(scored: Scored, thresholds: dict[str, float]) -> Evaluation:
@@ -137,11 +138,9 @@ def score_folder(source: Path, model: Model) -> Scored:
 
 def score_arrays(part: data.Dataset, model: Model) -> Scored:
     """Score CIFAKE's own pictures in memory, gate included."""
-    from PIL import Image
-
-    in_domain = [model.judge(Image.fromarray(pixels)).in_domain for pixels in part.images]
     sources = np.array(["REAL", "FAKE"])[part.labels.astype(int)]
-    return Scored(model.p_fake(part.images), part.labels.astype(np.int64), np.array(in_domain), sources)
+    labels = part.labels.astype(np.int64)
+    return Scored(model.p_fake(part.images), labels, model.known(part.images), sources)
 
 
 def _by_source(scored: Scored, right: NDArray[np.bool_], thresholds: dict[str, float]) -> Iterator[SourceRow]:
@@ -167,11 +166,11 @@ def _read(source: Path, model: Model, unreadable: list[str]) -> Iterator[Row]:
     def read(item: tuple[str, bytes]) -> tuple[str, Row | None]:
         name, content = item
         try:
-            image = imaging.examine(content, name).image
+            picture = imaging.examine(content, name)
         except ImageRefused:
             return name, None
-        passed = model.judge(image).in_domain
-        return name, (reduce(image), passed, int(data.label_of(name) or 0), _source_of(name))
+        passed = judged(model.gate, picture).in_domain
+        return name, (seen(picture.image), passed, int(data.label_of(name) or 0), _source_of(name))
 
     files = (item for item in data.read_files(source) if data.label_of(item[0]) is not None)
     with ThreadPoolExecutor(2) as pool:

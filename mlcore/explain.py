@@ -9,10 +9,10 @@ from typing import Any
 from PIL import Image
 
 from mlcore import explain_gradients, explain_perturbed, faithfulness
-from mlcore.classifier import reduce
 from mlcore.contracts import ModelRef
 from mlcore.explain_network import Floats, Network, Pixels
 from mlcore.explain_perturbed import Progress
+from mlcore.gate import seen
 
 FAST, SLOW = "fast", "slow"
 DEFAULT = "gradient_detail"
@@ -67,7 +67,7 @@ class Explainer:
         Raises:
             KeyError: no such method; :data:`METHODS` has them.
         """
-        pixels = reduce(image)
+        pixels = seen(image)
         heatmap = METHODS[method].explain(self.network, pixels[None], progress)[0]
         found = faithfulness.measure(self.network.p_fake, pixels, heatmap)
         return heatmap, asdict(found), self.network.ref

@@ -22,6 +22,7 @@ from mlcore.contracts import (
 )
 from mlcore.decision import Decision, decide
 from mlcore.errors import ImageRefused, MlcoreError, ObjectsUnavailable
+from mlcore.objects import is_sure
 from mlcore.stability import Scores, judge
 
 BATCH = 32
@@ -74,8 +75,17 @@ class Result:
     overlay: Path | None = None
 
     @property
-    def shown(self) -> tuple[DetectedObject, ...]:
+    def seen(self) -> tuple[DetectedObject, ...]:
+        """All that the detector named, the surest first."""
         return self.objects.objects if isinstance(self.objects, Objects) else ()
+
+    def is_sure(self, found: DetectedObject) -> bool:
+        return is_sure(found.score, self.picture.image.size)
+
+    @property
+    def sure(self) -> tuple[DetectedObject, ...]:
+        """Those that are told as there."""
+        return tuple(each for each in self.seen if self.is_sure(each))
 
     @property
     def provenance(self) -> Provenance | None:
@@ -207,7 +217,7 @@ def _completed(result: Result, detect: Detect | None, names: _Names | None) -> R
     path = names.take(result.file) if names and result.by_pixels else None
     result = replace(result, objects=objects, overlay=path)
     if path:
-        image = overlay.compose(result.picture, result.found.heatmap, result.decision.verdict, result.shown)
+        image = overlay.compose(result.picture, result.found.heatmap, result.decision.verdict, result.sure)
         path.write_bytes(overlay.png(image))
     return replace(result, time_ms=result.time_ms + _since(start))
 

@@ -1,11 +1,14 @@
 """Does this picture belong to what the model knows? Decided before its answer is shown.
 
-CIFAKE's models know pictures of 32 × 32 pixels. Three looks, the cheapest first:
+CIFAKE's models know pictures of 32 × 32 pixels. Five looks, the cheapest first:
 
 - **size** decides for nearly every picture that people send, before any pixel work;
 - a larger one is then looked at for **enlargement** (:mod:`mlcore.enlargement`), only so that
   the reason can tell what to send instead;
-- one of 28 to 32 pixels is compared by its **statistics** (spectrum of luminance and of colour,
+- a JPEG or WebP of 28 to 32 pixels says in its **tables** of what quality it is;
+- its pixels say what it has been through, **wear** (:mod:`mlcore.wear`): saved again, blurred,
+  resized, also where another format hides it. What costs the model its promised error rate is refused;
+- it is compared by its **statistics** (spectrum of luminance and of colour,
   flatness, residual) with CIFAKE's own, by Mahalanobis distance (Lee, K. et al., "A Simple
   Unified Framework for Detecting Out-of-Distribution Samples", NeurIPS 2018, who measure it
   on features of the network; those can be added here, see ``features``).
@@ -23,13 +26,16 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from mlcore import enlargement
-from mlcore.contracts import Gate
+from mlcore import enlargement, wear
+from mlcore.contracts import Gate, Saved
+from mlcore.wear import Wear
 
 SIDE = 32
 LEAST_SIDE = 28  # what is left of 32 after a crop of up to four pixels
+BATCH = 500
 NEAR = (22, 44)  # pixels a side that an enlargement of 32 is estimated at
-PIXELS_QUANTILE, FEATURES_QUANTILE = 0.988, 0.995  # of CIFAKE's own below each limit: together ≤ 2 % refused
+# Of CIFAKE's own below each limit: together at most 2 % are refused.
+PIXELS_QUANTILE, WEAR_QUANTILE, FEATURES_QUANTILE = 0.997, 0.99, 0.995
 KNOWN = f"The model knows only pictures of {SIDE} × {SIDE} pixels"
 ELSE = "Look at what the file says about its origin instead."
 TOO_LARGE = (
@@ -53,6 +59,17 @@ UNLIKE = (
     "small photographs and imitations of them. It may be a drawing, an icon, or a large picture made small. "
     + ELSE
 )
+WORN = (
+    "This picture has the right size, but its pixels show that it was strongly compressed, blurred or "
+    "changed in some other way, or made small from a large one. About such pictures the model is wrong too "
+    "often. "
+    "Send it as it first was, if you have that."
+)
+WORDS = {"JPEG": "JPEG", "WEBP": "WebP"}
+COMPRESSED = (
+    "This file is a {form} of about quality {quality} of 100. Below {least}, the model is wrong too often. "
+    "Send the picture as it was before it was saved that small, if you have that."
+)
 
 
 class GateKeeper:
@@ -62,24 +79,65 @@ class GateKeeper:
         """``parameters``: what :func:`fit` gave."""
         self._pixels = _Distance(parameters["pixels"])
         self._features = _Distance(parameters["features"]) if parameters.get("features") else None
+        self._wear = Wear(parameters["wear"]) if parameters.get("wear") else None
+        self._least_quality: Mapping[str, int] = parameters.get("least_quality", {})
 
-    def judge(self, image: Image.Image, features: NDArray[np.floating] | None = None) -> Gate:
+    def judge(
+        self,
+        image: Image.Image,
+        features: NDArray[np.floating] | None = None,
+        *,
+        saved: Saved | None = None,
+    ) -> Gate:
         """Judge an upright RGB original of any size.
 
         ``features`` (d,): the model's pooled features of the picture, where it has them at hand;
-        they are not asked for where size decides. Scores: ``width``, ``height``; then either
-        ``enlarged_from`` (pixels, where it was told) or the distances as shares of their limits,
-        so above 1 is refused.
+        they are not asked for where size decides. ``saved``: how the file says it was compressed.
+        Scores: ``width``, ``height``; then either ``enlarged_from`` (pixels, where it was told) or
+        ``quality``, where there is one, and the looks as shares of their limits, so above 1 is refused.
         """
         if not all(LEAST_SIDE <= side <= SIDE for side in image.size):
             return _by_size(image)
-        pixels = np.asarray(image, np.uint8)[None]
         scores = {"width": float(image.width), "height": float(image.height)}
-        scores["pixels"] = float(self._pixels.of(statistics(pixels))[0])
+        if saved is not None:
+            scores["quality"] = float(saved.quality)
+            least = int(self._least_quality.get(saved.format, 0))
+            if saved.quality < least:
+                words = COMPRESSED.format(form=WORDS[saved.format], quality=saved.quality, least=least)
+                return Gate(False, words, scores)
+        scores |= {name: float(values[0]) for name, values in self._looks(seen(image)[None]).items()}
         if self._features is not None and features is not None:
             scores["features"] = float(self._features.of(np.asarray(features, np.float64)[None])[0])
-        known = max(scores["pixels"], scores.get("features", 0.0)) <= 1.0
-        return Gate(known, "" if known else UNLIKE, scores)
+        return Gate(*_reason(scores), scores)
+
+    def known(self, pixels: NDArray[np.uint8]) -> NDArray[np.bool_]:
+        """(n,): which of (n, 32, 32, 3) uint8 pass, without files and features."""
+        parts = [pixels[start : start + BATCH] for start in range(0, len(pixels), BATCH)]
+        passed = [np.max(list(self._looks(part).values()), axis=0) <= 1.0 for part in parts]
+        return np.concatenate([np.zeros(0, bool), *passed])
+
+    def _looks(self, pixels: NDArray[np.uint8]) -> dict[str, NDArray[np.float64]]:
+        found = {"pixels": self._pixels.of(statistics(pixels))}
+        return {**found, "wear": self._wear.of(pixels)} if self._wear else found
+
+
+def seen(image: Image.Image) -> NDArray[np.uint8]:
+    """An RGB image at the size that the training data has: (32, 32, 3) uint8.
+
+    CIFAKE's fakes were rendered at 512 px and reduced to 32, so a larger picture goes the same
+    way. Handed over at 128 px it shows detail that training never did: Ultralytics' sample
+    photos were then all "fake" with p = 1.0.
+    """
+    small = (SIDE, SIDE)
+    # BILINEAR widens with the reduction in Pillow, so it averages and does not alias.
+    return np.asarray(image if image.size == small else image.resize(small, Image.Resampling.BILINEAR))
+
+
+def _reason(scores: Mapping[str, float]) -> tuple[bool, str]:
+    """(whether it is known, why not)."""
+    if max(scores["pixels"], scores.get("features", 0.0)) > 1.0:
+        return False, UNLIKE
+    return (True, "") if scores.get("wear", 0.0) <= 1.0 else (False, WORN)
 
 
 def fit(
@@ -87,14 +145,19 @@ def fit(
     features: NDArray[np.floating] | None = None,
     *,
     degraded: Sequence[NDArray[np.uint8]] = (),
+    borne: Sequence[NDArray[np.uint8]] = (),
+    broken: Sequence[NDArray[np.uint8]] = (),
+    least_quality: Mapping[str, int] | None = None,
 ) -> dict[str, Any]:
-    """Parameters for :class:`GateKeeper`, JSON-able, under 20 kB without ``features``.
+    """Parameters for :class:`GateKeeper`, JSON-able, under 30 kB without ``features``.
 
     Args:
         pictures_in: (n, 32, 32, 3), CIFAKE's own that the report does not see; 5,000 are plenty.
         features: (n, d), the model's pooled features of the same pictures.
         degraded: arrays like ``pictures_in`` of pictures on their way (saved again, blurred, …)
             that must pass, too; they widen the distribution but do not set its limit.
+        borne, broken: likewise, pictures about which the model keeps its error rate, and does not.
+        least_quality: by format, what a file must say of itself; below it the model does not.
     """
     own = statistics(pictures_in)
     others = [statistics(each) for each in degraded]
@@ -102,7 +165,9 @@ def fit(
     if features is not None:
         values = np.asarray(features, np.float64)
         found["features"] = _fit(values, values, FEATURES_QUANTILE, most=10)
-    return found
+    if broken:
+        found["wear"] = wear.fit(pictures_in, borne, broken, WEAR_QUANTILE)
+    return {**found, "least_quality": dict(least_quality or {})}
 
 
 def statistics(pixels: NDArray[np.uint8]) -> NDArray[np.float64]:

@@ -21,10 +21,11 @@ import pillow_heif
 from PIL import ExifTags, Image
 
 from mlcore import containers, repair
-from mlcore.contracts import ImageFacts, Picture
+from mlcore.contracts import ImageFacts, Picture, Saved
 from mlcore.errors import ImageRefused
 from mlcore.names import clean_name
 from mlcore.pixels import to_rgb
+from mlcore.provenance import jpegs, webp
 from mlcore.repair.prepared import END_MISSING, Prepared, missing_note, missing_share
 
 __all__ = ["ACCEPTED", "DEFAULT_LIMITS", "MIB", "Limits", "clean_name", "examine", "preview", "size_words"]
@@ -95,7 +96,17 @@ def examine(data: bytes, name: str, limits: Limits = DEFAULT_LIMITS) -> Picture:
         height=upright.height, mode=image.mode, frames=frames,
         orientation=stored if stored in TRANSPOSE else 1, notes=(*notes, *more, *_exif_notes(image, stored)),
     )  # fmt: skip
-    return Picture(upright, facts)
+    return Picture(upright, facts, _saved(data, image))
+
+
+def _saved(data: bytes, image: Image.Image) -> Saved | None:
+    if image.format == "WEBP":
+        quality = webp.quality(data)
+        return Saved("WEBP", quality) if quality else None
+    tables = getattr(image, "quantization", None)
+    if image.format not in ("JPEG", "MPO") or not tables:
+        return None
+    return Saved("JPEG", jpegs.quality(tuple(tables[min(tables)]))[0])  # the first is the luminance's
 
 
 def preview(picture: Picture, side: int) -> tuple[bytes, str]:

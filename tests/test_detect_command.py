@@ -114,7 +114,7 @@ def check_form(line: dict, folder: Path, *, with_objects: bool) -> None:
         key: registry.card(registry.DEFAULT)[key] for key in ("name", "version", "sha256")
     }
     for found in line["objects"]:
-        assert set(found) == {"name", "score", "box"}
+        assert set(found) == {"name", "score", "box", "sure"}
         left, top, right, bottom = found["box"]
         assert 0 <= left < right <= 32
         assert 0 <= top < bottom <= 32
@@ -263,7 +263,7 @@ def test_objects_are_drawn_into_the_overlay(tmp_path):
     (drawn,) = check([str(name)], classify, tools, tmp_path / "drawn")
     difference = np.asarray(Image.open(plain.overlay)) != np.asarray(Image.open(drawn.overlay))
     assert difference.any(-1)[60, 50:151].all()
-    assert drawn.shown == (box,)
+    assert drawn.seen == drawn.sure == (box,)
 
 
 def test_a_detector_that_fails_costs_the_objects_alone(tmp_path):

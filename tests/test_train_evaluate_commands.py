@@ -10,6 +10,7 @@ from django.core.management import CommandError, call_command
 from PIL import Image
 
 from mlcore import card, registry
+from mlcore.degrade import DEGRADATIONS
 from tests.cifake import held_out
 
 PNG = {"REAL": 0, "FAKE": 80}  # the classes differ in contrast, which a few steps can learn
@@ -102,7 +103,7 @@ def test_a_report_is_written_with_robustness_and_sources(folder, published, tmp_
         path.rename(folder / "FAKE" / "dalle" / path.name)
     figures, _ = evaluate(folder, "--model", "paper_cnn", "--robustness", "--report", str(tmp_path / "out"))
     assert [row["source"] for row in figures["sources"]] == ["FAKE", "FAKE/dalle", "REAL"]
-    assert len(figures["robustness"]) == 28
+    assert len(figures["robustness"]) == 1 + sum(len(each.strengths) for each in DEGRADATIONS.values())
     assert json.loads((tmp_path / "out" / "report.json").read_text())["n"] == 96
     written = (tmp_path / "out" / "report.md").read_text()
     assert "| FAKE/dalle | 11 |" in written

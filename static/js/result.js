@@ -16,7 +16,7 @@ for (const node of page.querySelectorAll("[data-scripted]")) node.hidden = false
 const live = new Live({
   path: page.dataset.socket,
   shown: () => [page.dataset],
-  onState: (state) => { fill(page, state); layMap(state); frame(state.objects); settle(state); },
+  onState: (state) => { fill(page, state); layMap(state); frame(state.sure_objects); settle(state); },
   onDeleted: () => { document.getElementById("deleted").hidden = false; live.stop(); },
   indicator: document.getElementById("live"),
 });

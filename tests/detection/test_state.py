@@ -71,7 +71,7 @@ def test_the_life_of_a_detection_as_people_see_it(submit, principal):
     done = state_of(principal, detection)
     assert done["status"] == "done"
     assert done["objects"] == [
-        {"name": "cat", "score": 0.9, "box": [1.0, 2.0, 3.0, 4.0], "score_text": "90.0 %"}
+        {"name": "cat", "score": 0.9, "box": [1.0, 2.0, 3.0, 4.0], "sure": False, "score_text": "90.0 %"}
     ]
     assert [(stage["stage"], stage["state_words"]) for stage in done["stages"]] == [
         ("verdict", "Done"), ("objects", "Done"),

@@ -10,6 +10,7 @@ from django.urls import reverse
 from PIL import Image
 
 from mlcore import imaging, overlay
+from mlcore.repair import jpeg
 from tests import hostile
 from tests.detection_pages import factory
 
@@ -94,7 +95,7 @@ def test_a_file_that_is_gone_is_not_found(fetch, principal, kind):
 
 def test_an_original_that_is_let_in_no_more_has_no_overlay(fetch, principal, monkeypatch):
     detection = factory.done(principal)
-    monkeypatch.setattr(imaging, "MOST_SCANS", 0)
+    monkeypatch.setattr(jpeg, "MOST_SCANS", 0)
     assert fetch(detection, "overlay").status_code == 404
 
 

@@ -75,7 +75,7 @@ def _with_a_cat(detection: Detection) -> None:
 def test_what_it_shows_has_changed_so_it_is_drawn_anew(
     principal, drawings, change, django_capture_on_commit_callbacks
 ):
-    detection = factory.done(principal)
+    detection = factory.done(principal, data=hostile.jpeg(96, 64))
     before = opened(principal, detection)
     before.read()
     (old,) = files()
@@ -138,8 +138,19 @@ def test_drawing_and_uploads_do_not_wait_for_each_other(principal):
         intake.DECODING.turn("another", None),
     ):  # two uploads are being decoded
         assert opened(principal, detection).read()
-    with overlays.DRAWING:
+    with overlays.DRAWING.turn("one", None):
         assert factory.waiting(principal, "another.jpg")
+
+
+def test_who_would_wait_too_long_is_told_so(principal, member_client, monkeypatch):
+    monkeypatch.setattr(overlays, "PATIENCE", 0.0)
+    address = reverse(
+        "detection_file", args=[principal.organisation.slug, factory.done(principal).pk, "overlay"]
+    )
+    with overlays.DRAWING.turn("another", None):
+        answer = member_client.get(address)
+    assert (answer.status_code, int(answer["Retry-After"]) > 0) == (503, True)
+    assert member_client.get(address).status_code == 200
 
 
 @pytest.fixture

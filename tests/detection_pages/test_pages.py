@@ -52,7 +52,8 @@ def test_the_first_visit_explains_itself(shown):
 
 
 def test_results_stand_there_without_a_script(shown, principal):
-    factory.done(principal, "one.jpg", "fake", 0.973, objects=(factory.DOG, factory.DOG))
+    dogs = (factory.DOG, factory.DOG)
+    factory.done(principal, "one.jpg", "fake", 0.973, data=hostile.jpeg(96, 64), objects=dogs)
     factory.done(principal, "two.jpg", "uncertain", 0.52)
     words = text(shown("check"))
     assert "one.jpg Probably AI-generated 97.3 %" in words
@@ -108,8 +109,8 @@ def test_a_result_shows_the_whole_state(shown, principal):
 
 
 def test_frames_lie_where_the_objects_are(shown, principal):
-    html = shown("detection_detail", factory.done(principal).pk)
-    assert 'viewBox="0 0 48 32"' in html
+    html = shown("detection_detail", factory.done(principal, data=hostile.jpeg(96, 64)).pk)
+    assert 'viewBox="0 0 96 64"' in html
     assert '<rect x="4.0" y="5.0" width="16.0" height="25.0"/>' in html
 
 

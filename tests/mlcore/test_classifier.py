@@ -7,9 +7,10 @@ import pytest
 from PIL import Image
 
 from mlcore import imaging, registry
-from mlcore.classifier import Classifier, reduce, verdict_of
+from mlcore.classifier import Classifier, verdict_of
 from mlcore.contracts import Verdict
 from mlcore.errors import ModelUnavailable
+from mlcore.gate import seen
 from tests import hostile
 from tests.cifake import held_out
 
@@ -74,13 +75,13 @@ def test_any_size_is_taken(classifier, size):
 def test_a_large_picture_is_seen_as_its_32_pixel_reduction():
     large = hostile.gradient(512, 512)
     small = large.resize((32, 32), Image.Resampling.BILINEAR)
-    assert np.array_equal(reduce(large), reduce(small))
+    assert np.array_equal(seen(large), seen(small))
 
 
 def test_reduction_averages_and_does_not_alias():
     """A fine chequerboard is grey from afar."""
     board = Image.fromarray(np.indices((256, 256)).sum(0).astype(np.uint8) % 2 * 255).convert("RGB")
-    assert np.abs(reduce(board) / 255 - 0.5).max() < 0.05
+    assert np.abs(seen(board) / 255 - 0.5).max() < 0.05
 
 
 @pytest.mark.parametrize(

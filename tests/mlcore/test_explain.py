@@ -10,10 +10,10 @@ from PIL import Image
 
 from mlcore import degrade, explain_gradients, faithfulness, imaging, registry
 from mlcore.calibration import Calibration
-from mlcore.classifier import reduce
 from mlcore.contracts import ModelRef
 from mlcore.explain import DEFAULT, METHODS, Explainer, silent
 from mlcore.explain_network import Network
+from mlcore.gate import seen
 from tests.cifake import held_out
 
 RNG = np.random.default_rng(0)
@@ -190,4 +190,4 @@ def test_the_compiled_pass_gives_the_same_map_and_probability():
 
 
 def natives(count):
-    return np.stack([reduce(imaging.examine(file, "x.jpg").image) for _, file in held_out(count)])
+    return np.stack([seen(imaging.examine(file, "x.jpg").image) for _, file in held_out(count)])

@@ -7,7 +7,7 @@ import pytest
 
 from mlcore import imaging, registry
 from mlcore.augment import enlarge
-from mlcore.classifier import reduce
+from mlcore.gate import seen
 from mlcore.gradcam import fused
 from mlcore.openvino import openvino
 from tests.cifake import held_out
@@ -28,7 +28,7 @@ def images(count):
 
 
 def natives(count):
-    return np.stack([reduce(imaging.examine(file, "x.jpg").image) for _, file in held_out(count)])
+    return np.stack([seen(imaging.examine(file, "x.jpg").image) for _, file in held_out(count)])
 
 
 def reference(model, image, announced):

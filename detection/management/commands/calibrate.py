@@ -23,15 +23,29 @@ class Command(BaseCommand):
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--data", type=Path, required=True, help="what the model was trained on, whole")
         parser.add_argument("--model", default=settings.DETECTION_MODEL)
+        parser.add_argument(
+            "--gate-only", action="store_true", help="calibration and thresholds stay as they are"
+        )
+        parser.add_argument(
+            "--made-small",
+            action="store_true",
+            help="fit nothing: measure what the large REAL and FAKE pictures in --data get once made small",
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
-            parts = publishing.unseen(registry.card(options["model"]), data.load(options["data"]))
-            made = publishing.examine(options["model"], *parts, self.stderr.write)
+            if options["made_small"]:
+                return publishing.examine_reduced(options["model"], options["data"], self.stderr.write)
+            made = self._calibrated(options)
         except MlcoreError as error:
             raise CommandError(str(error)) from error
-        metrics = made["metrics"]
         self.stdout.write(
             "accuracy {accuracy:.4f}, ECE {ece:.4f}, coverage {coverage:.4f}, wrong among decided "
-            "{decided_error:.4f}, refused {refused:.4f}".format(**metrics)
+            "{decided_error:.4f}, refused {refused:.4f}".format(**made["metrics"])
         )
+        return None
+
+    def _calibrated(self, options: dict[str, Any]) -> dict[str, Any]:
+        name, gate_only = options["model"], options["gate_only"]
+        parts = publishing.unseen(registry.card(name), data.load(options["data"]))
+        return publishing.examine(name, *parts, self.stderr.write, gate_only=gate_only)

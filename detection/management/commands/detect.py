@@ -127,8 +127,13 @@ def as_json(outcome: files.Result | files.Refusal, skipped: str) -> dict[str, An
         "p_fake": round(outcome.found.p_fake, 6) if outcome.by_pixels else None,
         "time_ms": round(outcome.time_ms, 2),
         "objects": [
-            {"name": each.name, "score": round(each.score, 4), "box": [round(edge, 1) for edge in each.box]}
-            for each in outcome.shown
+            {
+                "name": each.name,
+                "score": round(each.score, 4),
+                "box": [round(edge, 1) for edge in each.box],
+                "sure": outcome.is_sure(each),
+            }
+            for each in outcome.seen
         ],
         "overlay": str(outcome.overlay) if outcome.overlay else None,
         "model": asdict(outcome.found.model),
@@ -190,8 +195,8 @@ def _words(result: files.Result, model: Model) -> str:
     lines = [wording.error_rate(model.error_rate) if sure else "", wording.basis_text(row)]
     lines += [f"- {each['title']}: {each['text']}" for each in _evidence(row, result)]
     lines += result.picture.facts.notes
-    if result.shown:
-        names = (f"{each.name} {each.score * 100:.0f} %" for each in result.shown)
+    if result.sure:
+        names = (f"{each.name} {each.score * 100:.0f} %" for each in result.sure)
         lines.append("Objects: " + ", ".join(names))
     if result.overlay:
         lines.append(f"Overlay: {result.overlay}")

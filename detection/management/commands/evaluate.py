@@ -35,9 +35,9 @@ class Command(BaseCommand):
         parser.add_argument(
             "--robustness",
             action="store_true",
-            help="also after JPEG, blur, resizing … (CIFAKE's 32 px only)",
+            help="also after JPEG, WebP, blur, resizing …: accuracy, and what the gate refuses (32 px only)",
         )
-        parser.add_argument("--images", type=int, default=4000, help="at most so many for --robustness")
+        parser.add_argument("--images", type=int, default=2000, help="at most so many for --robustness")
         parser.add_argument(
             "--held-out",
             action="store_true",
@@ -80,7 +80,7 @@ class Command(BaseCommand):
     def _robustness(self, model: Model, options: dict[str, Any]) -> list[Row]:
         whole = _report_part(model, options["data"]) if options["held_out"] else data.load(options["data"])
         some = data.sample(whole, options["images"])
-        return robustness.rows(model.p_fake, some, lambda label: self.stderr.write(label))
+        return robustness.rows(model, some, lambda label: self.stderr.write(label))
 
 
 def _report_part(model: Model, source: Path) -> Dataset:
