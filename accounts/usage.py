@@ -104,6 +104,10 @@ def count_request(principal: Principal, *, refused: bool = False) -> None:
             _pending[place, "refused"] += 1
 
 
+def has_pending() -> bool:
+    return bool(_pending)
+
+
 def flush() -> None:
     """Writes down what was noted: one statement for each key and day. Safe from any thread."""
     with _lock:

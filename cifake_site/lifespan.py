@@ -46,7 +46,7 @@ class Lifespan:
         self.decoders = asyncio.create_task(asyncio.to_thread(intake.start))
         if self.consumer:
             # Made here and not in __init__: it belongs to the server's event loop.
-            self.inference = InferenceConsumer()
+            self.inference = InferenceConsumer(serving=True)
             await self.inference.start()
 
     async def _stop(self) -> None:
@@ -76,7 +76,8 @@ async def _write_usage() -> None:
     try:
         while True:
             await asyncio.sleep(usage.FLUSH_SECONDS)
-            await _flush()
+            if usage.has_pending():
+                await _flush()
     finally:
         await _flush()
 

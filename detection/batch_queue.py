@@ -50,6 +50,10 @@ def claim(after: UUID | None = None, now: datetime | None = None) -> BatchEntry 
     return entry
 
 
+def any_open() -> bool:
+    return Batch.objects.filter(state__in=OPEN).exists()
+
+
 def accept(entry: BatchEntry, detection: Detection) -> None:
     """To be called in the transaction that makes the detection: there are both, or neither.
 

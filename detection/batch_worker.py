@@ -33,6 +33,7 @@ from accounts.usage import QuotaExceeded
 from detection import archives, batch_queue, batch_services, remote, services
 from detection.archives import ArchiveRefused, Place
 from detection.batch_queue import LeaseLost
+from detection.idling import Rest
 from detection.models import Batch, BatchEntry, StageRun
 from detection.remote_errors import RemoteFailed, RemoteRefused
 from detection.services import Particulars
@@ -42,7 +43,7 @@ from mlcore.errors import ImageRefused
 logger = logging.getLogger(__name__)
 
 AHEAD = 64  # images of batches that wait in a lane that answers: enough to keep a model busy
-POLL_SECONDS = 0.5
+POLL_SECONDS = 0.5  # while any batch is open
 PAUSE_SECONDS = 1.0  # after an error that nobody foresaw
 STOP_SECONDS = 5.0  # for entries at work; those that take longer go to whoever comes next
 FAULT = (
@@ -56,17 +57,20 @@ class NoLonger(Exception):
 
 
 class BatchWorker:
-    def __init__(self, threads: int | None = None) -> None:
-        self.count = settings.BATCH_THREADS if threads is None else threads
-        self._stopping, self._wake = threading.Event(), threading.Event()
+    def __init__(self, threads: int | None = None, *, hears: bool = True) -> None:
+        self.count, self.hears = settings.BATCH_THREADS if threads is None else threads, hears
+        self._stopping, self._news, self._wakes = threading.Event(), threading.Condition(), 0
 
     def wake(self) -> None:
-        self._wake.set()
+        """All threads: those at work look again afterwards."""
+        with self._news:
+            self._wakes += 1
+            self._news.notify_all()
 
     def stop(self) -> None:
         """Begins no further entry."""
         self._stopping.set()
-        self._wake.set()
+        self.wake()
 
     async def run(self) -> None:
         """Works until ``stop``. Daemon threads: one that waits for a slow server does not hold up the end."""
@@ -82,24 +86,32 @@ class BatchWorker:
 
     def work(self) -> None:
         """One thread's work, until ``stop``."""
-        last: UUID | None = None
+        last, idle = None, Rest(self.hears)
         due = time.monotonic() + POLL_SECONDS
         while not self._stopping.is_set():
-            self._wake.clear()  # before looking: what comes from here on wakes us again
+            wakes = self._wakes  # before looking: what comes from here on wakes us again
             try:
                 entry = take(last)
                 if time.monotonic() >= due:  # one batch at work for hours keeps no other from its end
                     look_after()
                     due = time.monotonic() + POLL_SECONDS
+                # While one is open much may end that nobody tells of, such as the last of its images.
+                if entry is not None or batch_queue.any_open():
+                    idle.over()
             except Exception:
                 logger.exception("The batches cannot be read.")
                 connection.close()
                 self._stopping.wait(PAUSE_SECONDS)
                 continue
             last = entry.batch_id if entry else last
-            if entry is None and not self._stopping.is_set():
-                self._wake.wait(POLL_SECONDS)
+            if entry is None:
+                self._rest(wakes, idle)
         connection.close()
+
+    def _rest(self, wakes: int, idle: Rest) -> None:
+        with self._news:
+            if self._news.wait_for(lambda: self._wakes != wakes, idle.seconds(POLL_SECONDS, None)):
+                idle.over()
 
 
 def take(after: UUID | None = None) -> BatchEntry | None:

@@ -18,7 +18,7 @@ from uuid import UUID
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Exists, F, OuterRef, Q, QuerySet
+from django.db.models import Exists, F, Min, OuterRef, Q, QuerySet
 from django.utils import timezone
 
 from detection.bulk import update_rows
@@ -74,6 +74,17 @@ def claim(room: int, at_work: Sequence[Delivery] = (), now: datetime | None = No
     for each in chosen:
         each.state, each.token = State.RUNNING, token
     return chosen
+
+
+def next_due() -> datetime | None:
+    """When :func:`claim` will find something, as far as is known now; of what is due already: no more."""
+    now = timezone.now()
+    rows = Delivery.objects.filter(webhook__active=True)
+    moments = rows.aggregate(
+        queued=Min("due_at", filter=Q(state=State.QUEUED)),
+        lost=Min("lease_until", filter=Q(state=State.RUNNING, lease_until__gt=now)),
+    )
+    return min((moment for moment in moments.values() if moment is not None), default=None)
 
 
 def extend(at_work: Iterable[Delivery]) -> int:

@@ -17,6 +17,7 @@ from django.conf import settings
 
 from detection import deliveries, waking, webhook_mail
 from detection.deliveries import Try
+from detection.idling import Rest
 from detection.models import Delivery
 from detection.sending import send
 from detection.threads import DatabaseThread, pause
@@ -24,14 +25,15 @@ from detection.threads import DatabaseThread, pause
 logger = logging.getLogger(__name__)
 
 AT_ONCE = 32  # requests
-POLL_SECONDS = 1.0  # the fallback where a wake-up is lost, and how late a retry may come
+POLL_SECONDS = 1.0  # to the first look again where nothing was found; then less often (detection.idling)
 PAUSE_SECONDS = 1.0  # after a database error
 STOP_SECONDS = 5.0  # for requests under way to end by themselves
 CLEAN_SECONDS = 3600.0
 
 
 class DeliveryWorker:
-    def __init__(self) -> None:
+    def __init__(self, hears: bool = True) -> None:
+        self._idle = Rest(hears)
         self._wake = asyncio.Event()
         self._stopping = asyncio.Event()
         self._sends: dict[asyncio.Future[Try], Delivery] = {}
@@ -67,12 +69,14 @@ class DeliveryWorker:
             await self._save()
             await self._claim()
             await self._clean_up()
+            due = await self._in_database(deliveries.next_due)
         except Exception:
             logger.exception("The deliveries cannot be read or saved.")
             await pause(PAUSE_SECONDS, self._stopping)
             return
         with suppress(asyncio.TimeoutError):
-            await asyncio.wait_for(self._wake.wait(), POLL_SECONDS)
+            await asyncio.wait_for(self._wake.wait(), self._idle.seconds(POLL_SECONDS, due))
+            self._idle.over()
 
     async def _claim(self) -> None:
         at_work = list(self._sends.values())

@@ -9,14 +9,15 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 
 from channels.db import database_sync_to_async
 from channels.layers import get_channel_layer
 
-from detection import plan, sweeper
+from detection import plan, push, sweeper
 from detection.batch_worker import BatchWorker
 from detection.delivery_worker import DeliveryWorker
+from detection.idling import hears_others
 from detection.lane import Lane
 from detection.push import INFERENCE_GROUP
 from detection.stages import ANSWERING, EXPLAIN, FAST, ORIGIN, SLOW
@@ -37,15 +38,20 @@ SWEEP_SECONDS = 24 * 3600.0
 
 
 class InferenceConsumer:
-    """One Lane and one model process each; a slow stage never delays a verdict."""
+    """One Lane and one model process each; a slow stage never delays a verdict.
 
-    def __init__(self, lanes: Sequence[str] = LANES) -> None:
+    ``serving``: images come in through this very process, which then needs no channel layer to be woken.
+    """
+
+    def __init__(self, lanes: Sequence[str] = LANES, *, serving: bool = False) -> None:
+        hears = self._hears = serving or hears_others()
         # No answer without both of them: who works the one works the other, too.
         wanted = {*lanes, *(ANSWERING if FAST in lanes else ())}
-        self.lanes = [Lane(name) for name in LANES if name in wanted and plan.runs(name)]
-        self.deliveries = DeliveryWorker()
+        self.lanes = [Lane(name, hears) for name in LANES if name in wanted and plan.runs(name)]
+        self.deliveries = DeliveryWorker(hears)
         # Beside the fast lane: so many processes feed batches in as examine them.
-        self.batches = BatchWorker() if FAST in lanes else None
+        self.batches = BatchWorker(hears=hears) if FAST in lanes else None
+        self._pushes = ExitStack()
         self._stopping = asyncio.Event()
         self._later: asyncio.TimerHandle | None = None
         self._tasks: list[asyncio.Task[None]] = []
@@ -53,6 +59,7 @@ class InferenceConsumer:
 
     async def start(self) -> None:
         """Returns at once; models load in the background, those of the fast lane first."""
+        self._pushes.enter_context(push.from_threads_to(asyncio.get_running_loop()))
         self._others = [asyncio.create_task(each) for each in (self._listen(), self._sweep())]
         self._tasks.append(asyncio.create_task(self.deliveries.run()))
         if self.batches is not None:
@@ -80,6 +87,7 @@ class InferenceConsumer:
         for task in self._others:
             task.cancel()
         await asyncio.gather(*self._others, return_exceptions=True)
+        self._pushes.close()
 
     async def _run(self, place: int, before: asyncio.Event | None) -> None:
         """Keeps a lane at work: what breaks it is a fault, but nobody's images shall wait for ever."""
@@ -89,7 +97,7 @@ class InferenceConsumer:
             await pause(RESTART_PAUSE, self._stopping)
             if self._stopping.is_set():
                 return
-            self.lanes[place] = Lane(self.lanes[place].name)
+            self.lanes[place] = Lane(self.lanes[place].name, self._hears)
 
     async def _ran(self, lane: Lane) -> bool:
         try:

@@ -15,6 +15,7 @@ from django.db import InterfaceError, OperationalError, connection
 
 from detection import batches, plan, push, queue, results
 from detection.batches import Batch
+from detection.idling import Rest
 from detection.model_process import ModelProcess, ModelProcessDied
 from detection.queue import Claim
 from detection.threads import DatabaseThread, OneThread, pause
@@ -22,7 +23,7 @@ from detection.work import FAULT, Failure, Reply
 
 logger = logging.getLogger(__name__)
 
-POLL_SECONDS = 1.0  # the fallback where a wake-up is lost
+POLL_SECONDS = 1.0  # to the first look again where nothing was found; then less often (detection.idling)
 # After a batch with nothing behind it, before the next look: that those who wait for it read it meanwhile.
 QUIET_SECONDS = 0.05
 SENT_SECONDS = 0.002  # that a batch has to get to the model process, undisturbed by the next one's claim
@@ -34,8 +35,9 @@ BROKEN = Failure("consumer_error", FAULT)
 
 
 class Lane:
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, hears: bool = True) -> None:
         self.name = name
+        self._idle = Rest(hears)
         self.ready = asyncio.Event()
         self._wake = asyncio.Event()
         self._stopping = asyncio.Event()
@@ -105,9 +107,20 @@ class Lane:
             return None
         self._wake.clear()  # before looking: what is queued from here on wakes us again
         batch = await self._claim()
-        if batch is None and not self._stopping.is_set():
-            await self._rest()
+        if batch is not None:
+            self._idle.over()
+        elif not self._stopping.is_set():
+            await self._rest(await self._idle_seconds())
         return batch
+
+    async def _idle_seconds(self) -> float:
+        """Until something may be due again, where nobody wakes us before."""
+        try:
+            due = await self._in_database(queue.next_due, self.name)
+        except Exception:
+            logger.warning("The %s lane cannot read what is due.", self.name, exc_info=True)
+            return PAUSE_SECONDS
+        return self._idle.seconds(POLL_SECONDS, due)
 
     async def _look_ahead(self) -> Batch | None:
         await asyncio.sleep(SENT_SECONDS)  # first what is at work, then what comes
@@ -116,9 +129,10 @@ class Lane:
         self._wake.clear()  # as in _next
         return await self._claim()
 
-    async def _rest(self, seconds: float = POLL_SECONDS) -> None:
+    async def _rest(self, seconds: float) -> None:
         with suppress(asyncio.TimeoutError):
             await asyncio.wait_for(self._wake.wait(), seconds)
+            self._idle.over()
 
     # --- The model process ------------------------------------------------------------
 
@@ -235,6 +249,8 @@ class Lane:
                 logger.exception("The %s lane could not save a batch.", self.name)
                 await asyncio.sleep(PAUSE_SECONDS)
         self._held.discard(claim)
+        if reply is None or any(isinstance(answer, Failure) for answer in reply.answers):
+            self._wake.set()  # it is due again at a time that nobody knew before
 
     async def _write(self, claim: Claim, reply: Reply | None) -> None:
         if reply is None:

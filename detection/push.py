@@ -9,7 +9,8 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -20,6 +21,21 @@ from channels.layers import get_channel_layer
 logger = logging.getLogger(__name__)
 
 INFERENCE_GROUP = "inference"
+_loop: asyncio.AbstractEventLoop | None = None
+
+
+@contextmanager
+def from_threads_to(loop: asyncio.AbstractEventLoop) -> Iterator[None]:
+    """What other threads push goes by way of this loop: the in-memory layer's queues belong to it.
+
+    From a loop of the thread's own it would arrive whenever this one happens to wake up.
+    """
+    global _loop
+    before, _loop = _loop, loop
+    try:
+        yield
+    finally:
+        _loop = before
 
 
 @dataclass(frozen=True)
@@ -79,10 +95,20 @@ def access_changed(person: int) -> None:
 
 def _from_sync(call: Callable[..., Awaitable[None]], *args: Any) -> None:
     """A browser that hangs up cancels what its request waits for; what was committed stands."""
+    if _loop is not None and _loop.is_running():
+        asyncio.run_coroutine_threadsafe(_logged(call, *args), _loop)
+        return
     try:
         async_to_sync(call)(*args)
     except asyncio.CancelledError:
         logger.info("A browser was gone before its change was announced.")
+
+
+async def _logged(call: Callable[..., Awaitable[None]], *args: Any) -> None:
+    try:
+        await call(*args)
+    except Exception:
+        logger.exception("A push was lost.")
 
 
 async def _queued(changes: list[Change]) -> None:

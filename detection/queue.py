@@ -14,7 +14,7 @@ from typing import Any
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Case, F, Q, QuerySet, Value, When, Window
+from django.db.models import Case, F, Min, Q, QuerySet, Value, When, Window
 from django.db.models.functions import RowNumber
 from django.utils import timezone
 
@@ -77,6 +77,16 @@ def claim(lane: str, now: datetime | None = None) -> Claim | None:
     for run in chosen:
         run.state, run.token, run.attempts, run.started_at = State.RUNNING, token, run.attempts + 1, now
     return Claim(token, chosen[0].stage, tuple(chosen))
+
+
+def next_due(lane: str) -> datetime | None:
+    """When :func:`claim` will find something, as far as is known now: a retry, or the end of a lease."""
+    rows = StageRun.objects.filter(lane=lane, stage__in=list(plan.by_name()))
+    moments = rows.aggregate(
+        queued=Min("due_at", filter=Q(state=State.QUEUED)),
+        lost=Min("lease_until", filter=Q(state=State.RUNNING, attempts__lt=MAX_ATTEMPTS)),
+    )
+    return min((moment for moment in moments.values() if moment is not None), default=None)
 
 
 def bury(lane: str, now: datetime | None = None) -> list[Change]:
