@@ -316,6 +316,11 @@ BODY_SECONDS = env_number("BODY_SECONDS", 20.0)  # between two pieces of a reque
 BODY_BYTES_PER_SECOND = env_number("BODY_BYTES_PER_SECOND", 4096)  # at least, on average
 WRITE_SECONDS = env_number("WRITE_SECONDS", 30.0)  # that an answer may wait to be taken in
 
+# Open pages, streams and waiting requests, of each server process (detection.places).
+MAX_LISTENERS = int(os.environ.get("MAX_LISTENERS", "600"))
+MAX_LISTENERS_PER_ORGANISATION = int(os.environ.get("MAX_LISTENERS_PER_ORGANISATION", "200"))
+MAX_LISTENERS_PER_PERSON = int(os.environ.get("MAX_LISTENERS_PER_PERSON", "30"))  # or key
+
 # --- Intake and inference -------------------------------------------------------------
 
 MAX_UPLOAD_BYTES = env_number("MAX_UPLOAD_BYTES", 25 * 1024 * 1024)

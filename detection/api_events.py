@@ -2,7 +2,8 @@
 
 ``id`` is what a client gives back as ``Last-Event-ID`` to hear what it has missed: of one detection its
 version, of the organisation's stream the time. As with the WebSocket a push only says that it is time to
-read, and all is read anew every other second; the key is looked at again with it.
+read, and versions are read anew every other second (:mod:`detection.rereading`). The key is looked at again
+before anything is told, and from time to time.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from typing import Any
 from uuid import UUID
 
 from django.core.exceptions import PermissionDenied
+from django.db import OperationalError
 from django.http import Http404, HttpResponse, HttpResponseBase
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
@@ -31,16 +33,17 @@ from rest_framework.request import Request
 from accounts.access import READ, Principal, require
 from accounts.api_base import ApiView, Problem, query
 from cifake_site.numbers import whole
-from detection import afterwards, push, selectors
+from detection import afterwards, places, push, selectors
 from detection.afterwards import Message, Send
 from detection.api import TAGS, AnyFormat
 from detection.api_state import api_state
 from detection.listening import Ear, listening
+from detection.rereading import Versions, rereading
 from detection.watching import Watch
 
 logger = logging.getLogger(__name__)
 
-REREAD_SECONDS = 2.0
+ADMIT_SECONDS = 15.0  # at most, between two looks at the key
 BEAT_SECONDS = 15.0  # proxies close a connection on which nothing comes
 MISSED = 500  # detections that a client hears of after a pause
 SLACK = timedelta(seconds=30)  # what was true at a moment is seen when its transaction ends, a little later
@@ -74,6 +77,7 @@ class EventsView(ApiView):
             missed = selectors.changed_since(watch.principal, since, MISSED) if since else []
             return [*watch.say(missed), *watch.start()]
 
+        require_place(self.principal)
         group = push.organisation_group(self.principal.organisation.pk)
         return _streamed(request, Stream(watch, group, begin, _admission(request)))
 
@@ -97,8 +101,18 @@ class DetectionEventsView(ApiView):
         watch = _watch(self.principal, request, pk)
         if known >= detection.version and _is_over(watch.render(detection)):
             return HttpResponse(status=204)  # by which an EventSource knows not to come again
+        require_place(self.principal)
         watch.sent, watch.watched = {pk: known}, {pk}
         return _streamed(request, Stream(watch, push.detection_group(pk), watch.reread, _admission(request)))
+
+
+def require_place(principal: Principal) -> None:
+    """Raises Problem, 429 or 503, where too many listen already."""
+    try:
+        places.require(principal)
+    except places.Full as full:
+        headers = {"Retry-After": str(places.AGAIN_SECONDS)}
+        raise Problem("rate-limited" if full.own else "unavailable", str(full), headers=headers) from None
 
 
 def _watch(principal: Principal, request: Request, pk: UUID | None = None) -> Watch:
@@ -127,7 +141,7 @@ def _streamed(request: Request, stream: Stream) -> HttpResponseBase:
     return HttpResponse(b"", content_type="text/event-stream", headers=headers)
 
 
-@dataclass
+@dataclass(eq=False)
 class Stream:
     """For ``detection.afterwards``. ``begin`` gives what is told first."""
 
@@ -136,6 +150,20 @@ class Stream:
     begin: Callable[[], list[Message]]
     admit: Callable[[], Principal]
     over: bool = False
+    failed: bool = False
+    ear: Ear | None = None
+
+    def reread(self, versions: Versions | None) -> None:
+        """What the shared look at the rows has found."""
+        assert self.ear is not None
+        if versions is None:
+            self.failed = True
+        else:
+            moved, gone = self.watch.missed(versions)
+            self.ear.changed |= {str(pk) for pk in moved}
+            self.ear.deleted |= {str(pk) for pk in gone}
+        if self.failed or self.ear.changed or self.ear.deleted:
+            self.ear.news.set()
 
     async def __call__(self, held: list[Message], gone: asyncio.Task[None], send: Send) -> None:
         """After an error the stream ends: the client comes again, with the last id it has heard."""
@@ -143,8 +171,10 @@ class Stream:
         with suppress(Http404, PermissionDenied, APIException):  # no longer admitted
             try:
                 async with listening(self.group) as ear:
+                    self.ear = ear
                     gone.add_done_callback(lambda task: ear.news.set())
-                    await self._tell(ear, gone, send)
+                    with places.taken(self.watch.principal), rereading(self):
+                        await self._tell(ear, gone, send)
             except (Http404, PermissionDenied, APIException):
                 raise
             except Exception:
@@ -153,17 +183,18 @@ class Stream:
 
     async def _tell(self, ear: Ear, gone: asyncio.Task[None], send: Send) -> None:
         await self._say(await afterwards.read(self.begin), send)
-        beat, due = time.monotonic() + BEAT_SECONDS, time.monotonic() + REREAD_SECONDS
+        beat, due = time.monotonic() + BEAT_SECONDS, time.monotonic() + ADMIT_SECONDS
         while not gone.done() and not self.over:
             await ear.wait(min(beat, due) - time.monotonic())
+            if self.failed:
+                raise OperationalError("The rows could not be read.")
             (changed, deleted), late = ear.take(), time.monotonic() >= due
             if changed or deleted or late:  # nothing is told before the gate was asked again
                 self.watch.principal = await afterwards.read(self.admit)
             await self._tell_news(changed, deleted, send)
             if late:
                 await ear.join()
-                await self._say(await afterwards.read(self.watch.reread), send)
-                due = time.monotonic() + REREAD_SECONDS
+                due = time.monotonic() + ADMIT_SECONDS
             if time.monotonic() >= beat:
                 await _send(send, ": still here\n\n")
                 beat = time.monotonic() + BEAT_SECONDS

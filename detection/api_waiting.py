@@ -15,7 +15,7 @@ from django.db.models import Exists, OuterRef
 
 from accounts import access
 from accounts.access import Principal
-from detection import afterwards, push
+from detection import afterwards, places, push
 from detection.afterwards import Message, Send
 from detection.joining import DECIDING
 from detection.listening import listening
@@ -47,7 +47,11 @@ class Wait:
     async def __call__(self, held: list[Message], gone: asyncio.Task[None], send: Send) -> None:
         """Sends the result if it comes in time, else what Django has answered."""
         try:
-            messages = await self._result(held, gone) or held
+            places.require(self.principal)
+            with places.taken(self.principal):
+                messages = await self._result(held, gone) or held
+        except places.Full:  # what was sent is in: the client asks for the result later, as after the time
+            messages = held
         except Exception:  # what Django said stays true
             logger.exception("A request could not wait for its result.")
             messages = held

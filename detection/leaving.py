@@ -11,6 +11,8 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
+from django.contrib.auth import SESSION_KEY
+from django.contrib.sessions.models import Session
 from django.db import transaction
 from django.db.models.signals import post_delete, post_save
 
@@ -31,6 +33,7 @@ def listen() -> None:
     post_save.connect(_account_saved, sender=User, dispatch_uid="leaving.account")
     doors_closed.connect(_doors_closed, dispatch_uid="leaving.doors")
     post_save.connect(_key_saved, sender=ApiKey, dispatch_uid="leaving.key")
+    post_delete.connect(_session_ended, sender=Session, dispatch_uid="leaving.session")
 
 
 def _membership_ended(instance: Membership, **_: Any) -> None:
@@ -42,8 +45,8 @@ def _membership_saved(instance: Membership, created: bool, **_: Any) -> None:
         _doubt(instance.user_id)
 
 
-def _account_saved(instance: User, **_: Any) -> None:
-    if not instance.is_active:
+def _account_saved(instance: User, created: bool, **_: Any) -> None:
+    if not created:  # inactive, or with another password
         _doubt(instance.pk)
 
 
@@ -63,6 +66,13 @@ def _key_saved(instance: ApiKey, created: bool, **_: Any) -> None:
 def _hears_too_much(key: ApiKey) -> bool:
     told = {each for row in Webhook.objects.filter(by_key=key, active=True) for each in row.events}
     return bool(lacking(principal_of_key(key), [WEBHOOKS_WRITE, *webhooks.needed_for(told)]))
+
+
+def _session_ended(instance: Session, **_: Any) -> None:
+    """Signed out, here or from another browser."""
+    person = instance.get_decoded().get(SESSION_KEY)
+    if person is not None:
+        _doubt(int(person))
 
 
 def _doubt(person: int) -> None:

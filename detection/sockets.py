@@ -1,8 +1,8 @@
 """DetectionConsumer: pushes whole states to browsers, each with its version.
 
 A push says only that something changed; the state is read from the database when it is
-sent, and re-read on a slow timer. So a lost message, a dropped socket or a late join costs
-seconds at most, and the highest version is always the truth.
+sent, and looked for on a slow timer (:mod:`detection.rereading`). So a lost message, a
+dropped socket or a late join costs seconds at most, and the highest version is always the truth.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import json
 import logging
 import time
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from importlib import import_module
 from typing import Any
 from uuid import UUID
@@ -23,18 +23,23 @@ from django.conf import settings
 from django.contrib.auth import HASH_SESSION_KEY, SESSION_KEY
 from django.contrib.auth.models import AnonymousUser
 from django.core.exceptions import PermissionDenied
+from django.db import OperationalError
 from django.http import Http404
 from django.utils.crypto import constant_time_compare
 
 from accounts import access
 from accounts.access import Principal
 from accounts.models import User
-from detection import push
-from detection.watching import Message, Watch, asked_ids
+from detection import places, push
+from detection.rereading import Versions, rereading
+from detection.watching import MAX_WATCHED, Message, Watch, asked_ids
 
 logger = logging.getLogger(__name__)
 
-REREAD_SECONDS = 2.0
+ADMIT_SECONDS = 30.0  # at most, between two looks at whether this person may still listen
+TELL_SECONDS = 2.0  # as old may such a look be where there is something to tell
+ASK_SECONDS = 0.01  # of pause for each id that was asked for: reading its state takes as long
+FULL = 4429  # close code: too many sockets are open
 NO_LONGER_YOURS = 4404  # close code: signed out, no member (any more), or without the second factor asked for
 CONNECT_AGAIN = 1011  # close code of RFC 6455: an error here; browsers come back and ask for all anew
 
@@ -48,11 +53,15 @@ class DetectionConsumer(AsyncWebsocketConsumer):
 
     async def connect(self) -> None:
         """Refuses with 403 before the handshake; then sends what a late joiner has missed."""
+        self.held = ExitStack()  # its place, and its part in the look at the rows
         self.changed, self.asked, self.gone = set[UUID](), set[UUID](), set[str]()
-        self.news = asyncio.Event()
+        self.news, self.failed = asyncio.Event(), False
+        self.admitted_at = self.ask_at = time.monotonic()
         path = self.scope["url_route"]["kwargs"]
         try:
             principal = await _read(self._admit)
+            places.require(principal)
+            self.held.enter_context(places.taken(principal))
             self.watch, self.groups = Watch(principal, path.get("pk")), self._groups(principal)
             await self._join()
             missed = await _read(self.watch.start)
@@ -60,11 +69,16 @@ class DetectionConsumer(AsyncWebsocketConsumer):
             await self._leave()
             await self.close(NO_LONGER_YOURS)
             return
+        except places.Full as full:
+            await self.accept()  # only an open socket can be told why it is closed
+            await self.close(FULL, str(full))
+            return
         except BaseException:  # nobody would call disconnect
             await self._leave()
             raise
         await self.accept()
         await self._send(missed)
+        self.held.enter_context(rereading(self))
         self.pump = asyncio.create_task(self._run())
 
     async def disconnect(self, code: int) -> None:
@@ -74,8 +88,19 @@ class DetectionConsumer(AsyncWebsocketConsumer):
 
     async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
         """``{"type": "watch", "ids": […]}`` asks for the state of these now; all else is ignored."""
-        self.asked |= asked_ids(text_data)
+        self.asked |= set(list(asked_ids(text_data))[: MAX_WATCHED - len(self.asked)])
         self.news.set()
+
+    def reread(self, versions: Versions | None) -> None:
+        """What the shared look at the rows has found."""
+        if versions is None:
+            self.failed = True
+        else:
+            moved, gone = self.watch.missed(versions)
+            self.changed |= moved
+            self.asked |= gone  # to be told that they are gone
+        if self.failed or self.changed or self.asked:
+            self.news.set()
 
     async def detections_changed(self, event: dict[str, Any]) -> None:
         self.changed |= {UUID(each) for each in event["ids"]}
@@ -102,31 +127,46 @@ class DetectionConsumer(AsyncWebsocketConsumer):
 
     async def _tell_news(self) -> None:
         """Sends all that there is to say, one read for many pushes; the timer in between."""
-        due = time.monotonic() + REREAD_SECONDS
         while True:
-            with suppress(asyncio.TimeoutError):
-                await asyncio.wait_for(self.news.wait(), max(0.0, due - time.monotonic()))
-            self.news.clear()
-            late = time.monotonic() >= due
-            if (late or self.doubted) and not await self._still_admitted():
+            await self._wait()
+            age = time.monotonic() - self.admitted_at
+            late = age >= ADMIT_SECONDS
+            if (late or self.doubted or age >= TELL_SECONDS) and not await self._still_admitted():
                 return
+            if self.failed:
+                raise OperationalError("The rows could not be read.")
             await self._tell()
             if late:
                 await self._join()
-                await self._send(await _read(self.watch.reread))
-                due = time.monotonic() + REREAD_SECONDS
+
+    async def _wait(self) -> None:
+        """For news, or for the time to look whether this person may still listen."""
+        now = time.monotonic()
+        with suppress(asyncio.TimeoutError):
+            await asyncio.wait_for(self.news.wait(), max(0.0, self.admitted_at + ADMIT_SECONDS - now))
+        self.news.clear()
 
     async def _tell(self) -> None:
-        asked, self.asked = self.asked, set()
+        asked = await self._asked()
         changed, self.changed = self.changed - asked, set()
         if asked:
             await self._send(await _read(self.watch.ask, asked))
         if changed:
             await self._send(await _read(self.watch.newer, changed))
 
+    async def _asked(self) -> set[UUID]:
+        """What a browser asks for in a row it gets at a pace that leaves time for others."""
+        left = self.ask_at - time.monotonic()
+        if self.asked and left > 0:
+            asyncio.get_running_loop().call_later(left, self.news.set)
+            return set()
+        asked, self.asked = self.asked, set()
+        self.ask_at = time.monotonic() + len(asked) * ASK_SECONDS
+        return asked
+
     async def _still_admitted(self) -> bool:
         """A person who leaves the organisation or signs out hears nothing more of it."""
-        self.doubted = False
+        self.doubted, self.admitted_at = False, time.monotonic()
         try:
             self.watch.principal = await _read(self._admit)
         except (Http404, PermissionDenied):
@@ -140,11 +180,12 @@ class DetectionConsumer(AsyncWebsocketConsumer):
         return access.principal_for(user or AnonymousUser(), slug)
 
     async def _join(self) -> None:
-        """Again with every turn of the timer: a layer forgets its members, after a day at the latest."""
+        """Again from time to time: a layer forgets its members, after a day at the latest."""
         for group in self.groups:
             await self.channel_layer.group_add(group, self.channel_name)
 
     async def _leave(self) -> None:
+        self.held.close()
         for group in self.groups:
             await self.channel_layer.group_discard(group, self.channel_name)
 

@@ -55,11 +55,15 @@ class Watch:
     def reread(self) -> list[Message]:
         """Whatever pushes were lost: what moved, what is new, and what is gone."""
         limit = NEWEST if self.pk is None else 0
-        versions = selectors.versions(self.principal, limit=limit, ids=self.watched)
+        moved, gone = self.missed(selectors.versions(self.principal, limit=limit, ids=self.watched))
+        return self.newer(moved) + self._gone(gone)
+
+    def missed(self, versions: dict[UUID, int]) -> tuple[set[UUID], set[UUID]]:
+        """Of the organisation's newest and of what is watched: what was not told yet, and what is gone."""
         # Of what is not looked at again nothing is kept: a stream may be open for months.
         self.sent = {pk: version for pk, version in self.sent.items() if pk in versions}
-        moved = [pk for pk, version in versions.items() if version > self.sent.get(pk, 0)]
-        return self.newer(moved) + self._gone(self.watched - set(versions))
+        ours = versions if self.pk is None else self.watched & set(versions)
+        return {pk for pk in ours if versions[pk] > self.sent.get(pk, 0)}, self.watched - set(versions)
 
     def say(self, detections: Iterable[Detection]) -> list[Message]:
         """Their states as messages; what is told is remembered."""

@@ -5,6 +5,8 @@ const FIRST_WAIT = 300;
 const LONGEST_WAIT = 15000;
 const READ_EVERY = 3000;
 const NO_LONGER_YOURS = 4404;
+const FULL = 4429; // too many pages are open
+const RARELY = 6; // as after so many attempts
 
 function address(path) {
   const scheme = location.protocol === "https:" ? "wss:" : "ws:";
@@ -139,6 +141,7 @@ export class Live {
     if (this.stopped) return;
     this.show("connecting");
     if (code === NO_LONGER_YOURS) return this.leave();
+    if (code === FULL) this.attempt = Math.max(this.attempt, RARELY); // meanwhile it reads
     this.timer = setTimeout(() => this.open(), waitBefore(this.attempt));
     this.attempt += 1;
     if (this.attempt > 1 && !this.reader) {

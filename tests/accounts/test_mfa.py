@@ -216,7 +216,7 @@ def test_nobody_is_warned_where_nothing_closes(client, principal):
 
 @pytest.mark.django_db(transaction=True)
 async def test_a_socket_is_refused_and_an_open_one_closed(client, strict, make_member, monkeypatch):
-    monkeypatch.setattr(sockets, "REREAD_SECONDS", 0.05)
+    monkeypatch.setattr(sockets, "ADMIT_SECONDS", 0.05)
 
     def with_factor() -> Authenticator:
         user = make_member(strict)

@@ -10,7 +10,7 @@ from asgiref.sync import sync_to_async
 from django.utils import timezone
 
 from accounts.models import ApiKey
-from detection import afterwards, api_events, api_waiting, push, queue, results, services, trash
+from detection import afterwards, api_events, api_waiting, push, queue, rereading, results, services, trash
 from detection.models import Detection, StageRun
 from detection.stages import Outcome
 from tests import hostile
@@ -35,7 +35,8 @@ def _fetched(monkeypatch):
 def pushed(monkeypatch):
     """Whatever arrives in these tests was pushed."""
     monkeypatch.setattr(api_waiting, "LOOK_SECONDS", 10 * PATIENCE)
-    monkeypatch.setattr(api_events, "REREAD_SECONDS", 10 * PATIENCE)
+    monkeypatch.setattr(api_events, "ADMIT_SECONDS", 10 * PATIENCE)
+    monkeypatch.setattr(rereading, "REREAD_SECONDS", 10 * PATIENCE)
 
 
 @pytest.fixture
@@ -47,7 +48,8 @@ def lost(monkeypatch):
 
     monkeypatch.setattr(push, "announce", silent)
     monkeypatch.setattr(api_waiting, "LOOK_SECONDS", 0.05)
-    monkeypatch.setattr(api_events, "REREAD_SECONDS", 0.05)
+    monkeypatch.setattr(api_events, "ADMIT_SECONDS", 0.05)
+    monkeypatch.setattr(rereading, "REREAD_SECONDS", 0.05)
 
 
 @pytest.fixture

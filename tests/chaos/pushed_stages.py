@@ -8,8 +8,8 @@ import sys
 from tests.chaos.stages import STAGES
 
 if "detection.models" in sys.modules:  # in the web process and the consumer; a model process has no Django
-    from detection import lane, sockets
+    from detection import lane, rereading
 
-    lane.POLL_SECONDS = sockets.REREAD_SECONDS = 3600.0
+    lane.POLL_SECONDS = rereading.REREAD_SECONDS = 3600.0
 
 __all__ = ["STAGES"]

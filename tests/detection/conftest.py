@@ -8,7 +8,7 @@ from contextlib import contextmanager
 import pytest
 from django.core.files.base import ContentFile
 
-from detection import batch_services, lane, queue, results, services, sockets
+from detection import batch_services, lane, queue, rereading, results, services, sockets
 from detection.inference import InferenceConsumer
 from detection.models import Batch, Detection, StageRun
 from tests.detection.toy_stages import verdict
@@ -119,7 +119,8 @@ def cookie(client, principal, settings) -> str:
 @pytest.fixture
 def long_timer(monkeypatch) -> None:
     """Whatever arrives in these tests was pushed."""
-    monkeypatch.setattr(sockets, "REREAD_SECONDS", 10 * PATIENCE)
+    monkeypatch.setattr(sockets, "ADMIT_SECONDS", 10 * PATIENCE)
+    monkeypatch.setattr(rereading, "REREAD_SECONDS", 10 * PATIENCE)
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from django.db import OperationalError
 from django.utils import timezone
 
 from accounts.models import Membership
-from detection import push, services, sockets, trash
+from detection import push, rereading, selectors, services, sockets, trash
 from detection.models import Detection
 from detection.watching import Watch
 from tests.detection.browser import Browser, one, session_of, stream
@@ -27,7 +27,8 @@ pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("
 
 @pytest.fixture
 def short_timer(monkeypatch):
-    monkeypatch.setattr(sockets, "REREAD_SECONDS", 0.05)
+    monkeypatch.setattr(sockets, "ADMIT_SECONDS", 0.05)
+    monkeypatch.setattr(rereading, "REREAD_SECONDS", 0.05)
 
 
 def listeners() -> list[str]:
@@ -237,11 +238,11 @@ class TestTheTimer:
     async def test_an_error_of_the_database_sends_the_browser_to_connect_again(
         self, principal, cookie, submit, monkeypatch
     ):
-        def fail(self):
+        def fail(*args, **kwargs):
             raise OperationalError("the database has gone away")
 
         async with Browser(stream(principal), cookie) as browser:
-            monkeypatch.setattr(Watch, "reread", fail)
+            monkeypatch.setattr(selectors, "versions", fail)
             assert await browser.closed() == sockets.CONNECT_AGAIN
         monkeypatch.undo()
         await sync_to_async(submit)("cat.png")

@@ -1,0 +1,134 @@
+"""How many may listen at a time, what the next one is told, and that all cost one look at the rows."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from contextlib import AsyncExitStack
+from uuid import uuid4
+
+import pytest
+from asgiref.sync import sync_to_async
+
+from accounts.access import principal_of_key
+from detection import places, rereading, selectors, sockets
+from tests.detection.browser import Browser, session_of, stream
+from tests.detection.conftest import PATIENCE
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("toy")]
+
+
+@pytest.fixture(autouse=True)
+def _nobody():
+    assert not places._taken
+    yield
+    assert not places._taken
+
+
+async def opened(stack: AsyncExitStack, path: str, cookie: str) -> Browser:
+    return await stack.enter_async_context(Browser(path, cookie))
+
+
+class TestSockets:
+    async def test_one_more_than_a_person_may_have_is_told_why(self, principal, cookie, settings):
+        settings.MAX_LISTENERS_PER_PERSON = 2
+        async with AsyncExitStack() as stack:
+            for _ in range(2):
+                await opened(stack, stream(principal), cookie)
+            more = await opened(stack, stream(principal), cookie)
+            message = await more.socket.receive_output(PATIENCE)
+            assert (message["type"], message["code"]) == ("websocket.close", sockets.FULL)
+            assert message["reason"] == (
+                "Too many of your pages and streams are open (2). Close some, then try again."
+            )
+            assert len(message["reason"].encode()) <= 123  # RFC 6455, 5.5
+
+    async def test_one_that_leaves_makes_room(self, principal, cookie, settings):
+        settings.MAX_LISTENERS_PER_PERSON = 1
+        for _ in range(3):
+            async with Browser(stream(principal), cookie) as browser:
+                assert browser.connected
+                assert places._taken["all"] == 1
+
+    @pytest.mark.parametrize("single", [True, False])
+    async def test_an_organisation_has_its_share(
+        self, principal, make_principal, cookie, settings, client, single
+    ):
+        """Of two organisations the one does not take the other's places."""
+        settings.MAX_LISTENERS_PER_ORGANISATION = 1
+        inside = None if not single else principal.organisation
+        other = await sync_to_async(make_principal)("member" if single else "owner", inside)
+        await sync_to_async(client.force_login)(other.user)
+        async with AsyncExitStack() as stack:
+            await opened(stack, stream(principal), cookie)
+            second = await opened(stack, stream(other), session_of(client))
+            if single:
+                assert await second.closed() == sockets.FULL
+            else:
+                assert places._taken["all"] == 2
+
+    async def test_all_together_have_theirs(self, principal, make_principal, cookie, settings, client):
+        settings.MAX_LISTENERS = 1
+        other = await sync_to_async(make_principal)()
+        await sync_to_async(client.force_login)(other.user)
+        async with AsyncExitStack() as stack:
+            await opened(stack, stream(principal), cookie)
+            second = await opened(stack, stream(other), session_of(client))
+            assert await second.closed() == sockets.FULL
+
+    async def test_who_is_refused_takes_none(self, principal):
+        async with Browser(stream(principal)) as browser:
+            assert not browser.connected
+            assert not places._taken
+
+
+def test_a_key_has_a_share_of_its_own(make_key, settings):
+    settings.MAX_LISTENERS_PER_PERSON = 1
+    first, second = (principal_of_key(make_key()[0]) for _ in range(2))
+    with places.taken(first):
+        places.require(second)
+        with pytest.raises(places.Full) as full:
+            places.require(first)
+        assert full.value.own
+        settings.MAX_LISTENERS = 1
+        with pytest.raises(places.Full) as full:
+            places.require(second)
+        assert not full.value.own
+
+
+async def test_all_listeners_of_an_organisation_cost_one_look(principal, cookie, submit, monkeypatch):
+    """And nobody's look is made once all have left."""
+    monkeypatch.setattr(rereading, "REREAD_SECONDS", 0.05)
+    looks, real = [], selectors.versions
+    submitted = await sync_to_async(submit)()
+
+    def versions(principal, **wanted):
+        looks.append(wanted)
+        return real(principal, **wanted)
+
+    async with AsyncExitStack() as stack:
+        browsers = [await opened(stack, stream(principal), cookie) for _ in range(5)]
+        for each in browsers:
+            assert (await each.hear())["detection"]["id"] == str(submitted.pk)
+        (shared,) = [each for each in rereading._by_loop.values() if each.listeners]
+        monkeypatch.setattr(selectors, "versions", versions)
+        [(one, listeners)] = shared._by_organisation()
+        assert len(listeners) == 5
+        await shared._versions(one, listeners)
+        assert len(looks) >= 1
+    assert not shared.listeners
+    async with asyncio.timeout(PATIENCE):
+        while shared._task is not None and not shared._task.done():
+            await asyncio.sleep(0.01)
+
+
+async def test_a_browser_that_asks_in_a_row_waits_for_the_pause_to_end():
+    consumer, ids = sockets.DetectionConsumer(), {uuid4() for _ in range(100)}
+    consumer.news, consumer.ask_at, consumer.asked = asyncio.Event(), 0.0, set(ids)
+    assert await consumer._asked() == ids
+    assert consumer.ask_at > time.monotonic()  # as long as it takes to read them
+    consumer.asked = set(ids)
+    assert await consumer._asked() == set()
+    assert consumer.asked == ids
+    await asyncio.wait_for(consumer.news.wait(), PATIENCE)  # and then it is looked at again
+    assert await consumer._asked() == ids
