@@ -23,7 +23,7 @@ from cifake_site import problems
 from cifake_site.problem_types import TYPES, ProblemType
 
 ANY = (401, 403, 406, 429, 500, 503)
-OF_A_BODY = (400, 413, 415, 422)
+OF_A_BODY = (400, 408, 413, 415, 422)
 KINDS: dict[str, tuple[str, type[OpenApiJsonRenderer | OpenApiYamlRenderer]]] = {
     "json": ("application/json", OpenApiJsonRenderer),
     "yaml": ("application/yaml", OpenApiYamlRenderer),
@@ -108,6 +108,7 @@ def _text(description: str, example: str) -> dict[str, Any]:
 SENT_WITH = {
     401: ("WWW-Authenticate",),
     405: ("Allow",),
+    408: ("Retry-After",),
     409: ("Retry-After",),
     429: ("Retry-After",),
     503: ("Retry-After",),
