@@ -43,14 +43,15 @@ class Rereading:
     @contextmanager
     def of(self, listener: Listener) -> Iterator[None]:
         self.listeners.add(listener)
-        if self._task is None or self._task.done():
+        if self._task is None:
             self._task = asyncio.create_task(self._run())
         try:
             yield
         finally:
             self.listeners.discard(listener)
-            if not self.listeners:
+            if not self.listeners and self._task is not None:
                 self._task.cancel()
+                self._task = None
 
     async def _run(self) -> None:
         while self.listeners:
