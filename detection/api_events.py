@@ -38,8 +38,8 @@ from detection.afterwards import Message, Send
 from detection.api import TAGS, AnyFormat
 from detection.api_state import api_state
 from detection.listening import Ear, listening
-from detection.rereading import Versions, rereading
-from detection.watching import Watch
+from detection.rereading import rereading
+from detection.watching import Look, Watch
 
 logger = logging.getLogger(__name__)
 
@@ -152,17 +152,14 @@ class Stream:
     over: bool = False
     failed: bool = False
     ear: Ear | None = None
+    look: Look | None = None  # of which not all was told yet
 
-    def reread(self, versions: Versions | None) -> None:
+    def reread(self, look: Look | None) -> None:
         """What the shared look at the rows has found."""
         assert self.ear is not None
-        if versions is None:
-            self.failed = True
-        else:
-            moved, gone = self.watch.missed(versions)
-            self.ear.changed |= {str(pk) for pk in moved}
-            self.ear.deleted |= {str(pk) for pk in gone}
-        if self.failed or self.ear.changed or self.ear.deleted:
+        self.failed = look is None
+        if look is None or self.watch.differs(look):
+            self.look = look
             self.ear.news.set()
 
     async def __call__(self, held: list[Message], gone: asyncio.Task[None], send: Send) -> None:
@@ -189,9 +186,12 @@ class Stream:
             if self.failed:
                 raise OperationalError("The rows could not be read.")
             (changed, deleted), late = ear.take(), time.monotonic() >= due
-            if changed or deleted or late:  # nothing is told before the gate was asked again
+            look, self.look = self.look, None
+            if changed or deleted or look or late:  # nothing is told before the gate was asked again
                 self.watch.principal = await afterwards.read(self.admit)
             await self._tell_news(changed, deleted, send)
+            if look is not None:
+                await self._say(await afterwards.read(self.watch.catch_up, look), send)
             if late:
                 await ear.join()
                 due = time.monotonic() + ADMIT_SECONDS

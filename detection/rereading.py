@@ -17,20 +17,18 @@ from channels.db import database_sync_to_async
 
 from accounts.access import Principal
 from detection import selectors
-from detection.watching import NEWEST, Watch
+from detection.watching import NEWEST, Look, Watch
 
 logger = logging.getLogger(__name__)
 
 REREAD_SECONDS = 2.0
 
-Versions = dict[UUID, int]
-
 
 class Listener(Protocol):
     watch: Watch
 
-    def reread(self, versions: Versions | None) -> None:
-        """``versions`` of what the watch is of, and of more; None where they could not be read."""
+    def reread(self, look: Look | None) -> None:
+        """``look`` is at what the watch is of, and at more; None where nothing could be read."""
 
 
 class Rereading:
@@ -57,7 +55,7 @@ class Rereading:
         while self.listeners:
             await asyncio.sleep(REREAD_SECONDS)
             for principal, listeners in self._by_organisation():
-                found = await self._versions(principal, listeners)
+                found = await self._look(principal, listeners)
                 for each in listeners:
                     each.reread(found)
 
@@ -67,12 +65,12 @@ class Rereading:
             groups[each.watch.principal.organisation.pk].append(each)
         return [(group[0].watch.principal, group) for group in groups.values()]
 
-    async def _versions(self, principal: Principal, listeners: list[Listener]) -> Versions | None:
-        ids = set[UUID]().union(*(each.watch.watched for each in listeners))
+    async def _look(self, principal: Principal, listeners: list[Listener]) -> Look | None:
+        ids = frozenset[UUID]().union(*(list(each.watch.watched) for each in listeners))
         limit = NEWEST if any(each.watch.pk is None for each in listeners) else 0
         read = database_sync_to_async(selectors.versions, thread_sensitive=False)
         try:
-            return await read(principal, limit=limit, ids=ids)
+            return Look(ids, await read(principal, limit=limit, ids=ids))
         except Exception:
             logger.exception("What changed cannot be read.")
             return None

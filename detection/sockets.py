@@ -31,8 +31,8 @@ from accounts import access
 from accounts.access import Principal
 from accounts.models import User
 from detection import places, push
-from detection.rereading import Versions, rereading
-from detection.watching import MAX_WATCHED, Message, Watch, asked_ids
+from detection.rereading import rereading
+from detection.watching import MAX_WATCHED, Look, Message, Watch, asked_ids
 
 logger = logging.getLogger(__name__)
 
@@ -49,6 +49,7 @@ class DetectionConsumer(AsyncWebsocketConsumer):
 
     pump: asyncio.Task[None] | None = None
     groups: tuple[str, ...] = ()
+    look: Look | None = None  # of which not all was told yet
     doubted = False  # whether this person may still listen
 
     async def connect(self) -> None:
@@ -88,18 +89,14 @@ class DetectionConsumer(AsyncWebsocketConsumer):
 
     async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
         """``{"type": "watch", "ids": […]}`` asks for the state of these now; all else is ignored."""
-        self.asked |= set(list(asked_ids(text_data))[: MAX_WATCHED - len(self.asked)])
+        self.asked |= set(list(asked_ids(text_data))[: max(0, MAX_WATCHED - len(self.asked))])
         self.news.set()
 
-    def reread(self, versions: Versions | None) -> None:
+    def reread(self, look: Look | None) -> None:
         """What the shared look at the rows has found."""
-        if versions is None:
-            self.failed = True
-        else:
-            moved, gone = self.watch.missed(versions)
-            self.changed |= moved
-            self.asked |= gone  # to be told that they are gone
-        if self.failed or self.changed or self.asked:
+        self.failed = look is None
+        if look is None or self.watch.differs(look):
+            self.look = look
             self.news.set()
 
     async def detections_changed(self, event: dict[str, Any]) -> None:
@@ -148,11 +145,14 @@ class DetectionConsumer(AsyncWebsocketConsumer):
 
     async def _tell(self) -> None:
         asked = await self._asked()
+        look, self.look = self.look, None
         changed, self.changed = self.changed - asked, set()
         if asked:
             await self._send(await _read(self.watch.ask, asked))
         if changed:
             await self._send(await _read(self.watch.newer, changed))
+        if look is not None:
+            await self._send(await _read(self.watch.catch_up, look))
 
     async def _asked(self) -> set[UUID]:
         """What a browser asks for in a row it gets at a pace that leaves time for others."""

@@ -18,6 +18,14 @@ MAX_WATCHED = 500  # ids that one browser may ask for
 Message = dict[str, Any]
 
 
+@dataclass(frozen=True)
+class Look:
+    """Versions as they were at one moment: of ``ids``, as far as they are there, and of others."""
+
+    ids: frozenset[UUID]
+    versions: dict[UUID, int]
+
+
 @dataclass
 class Watch:
     """``pk``: the one detection watched, or None for the organisation's stream."""
@@ -55,15 +63,23 @@ class Watch:
     def reread(self) -> list[Message]:
         """Whatever pushes were lost: what moved, what is new, and what is gone."""
         limit = NEWEST if self.pk is None else 0
-        moved, gone = self.missed(selectors.versions(self.principal, limit=limit, ids=self.watched))
-        return self.newer(moved) + self._gone(gone)
+        ids = frozenset(self.watched)
+        return self.catch_up(Look(ids, selectors.versions(self.principal, limit=limit, ids=ids)))
 
-    def missed(self, versions: dict[UUID, int]) -> tuple[set[UUID], set[UUID]]:
-        """Of the organisation's newest and of what is watched: what was not told yet, and what is gone."""
+    def catch_up(self, look: Look) -> list[Message]:
+        """What ``look`` knows and nobody was told of."""
         # Of what is not looked at again nothing is kept: a stream may be open for months.
-        self.sent = {pk: version for pk, version in self.sent.items() if pk in versions}
-        ours = versions if self.pk is None else self.watched & set(versions)
-        return {pk for pk in ours if versions[pk] > self.sent.get(pk, 0)}, self.watched - set(versions)
+        self.sent = {pk: version for pk, version in self.sent.items() if pk in look.versions}
+        return self.newer(self._moved(look)) + self._gone((self.watched & look.ids) - set(look.versions))
+
+    def differs(self, look: Look) -> bool:
+        """Whether there is anything to catch up with. Changes nothing: a read may be at work in a thread."""
+        ours = look.ids.intersection(list(self.watched))
+        return bool(self._moved(look)) or not ours <= look.versions.keys()
+
+    def _moved(self, look: Look) -> set[UUID]:
+        ours = look.versions.keys() if self.pk is None else {self.pk} & look.versions.keys()
+        return {pk for pk in ours if look.versions[pk] > self.sent.get(pk, 0)}
 
     def say(self, detections: Iterable[Detection]) -> list[Message]:
         """Their states as messages; what is told is remembered."""

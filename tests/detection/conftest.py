@@ -119,7 +119,8 @@ def cookie(client, principal, settings) -> str:
 @pytest.fixture
 def long_timer(monkeypatch) -> None:
     """Whatever arrives in these tests was pushed."""
-    monkeypatch.setattr(sockets, "ADMIT_SECONDS", 10 * PATIENCE)
+    for name in ("ADMIT_SECONDS", "TELL_SECONDS"):
+        monkeypatch.setattr(sockets, name, 10 * PATIENCE)
     monkeypatch.setattr(rereading, "REREAD_SECONDS", 10 * PATIENCE)
 
 

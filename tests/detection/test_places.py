@@ -12,6 +12,7 @@ from asgiref.sync import sync_to_async
 
 from accounts.access import principal_of_key
 from detection import places, rereading, selectors, sockets
+from detection.watching import Look, Watch
 from tests.detection.browser import Browser, session_of, stream
 from tests.detection.conftest import PATIENCE
 
@@ -114,7 +115,7 @@ async def test_all_listeners_of_an_organisation_cost_one_look(principal, cookie,
         monkeypatch.setattr(selectors, "versions", versions)
         [(one, listeners)] = shared._by_organisation()
         assert len(listeners) == 5
-        await shared._versions(one, listeners)
+        await shared._look(one, listeners)
         assert len(looks) >= 1
     assert not shared.listeners
     assert shared._task is None
@@ -130,3 +131,24 @@ async def test_a_browser_that_asks_in_a_row_waits_for_the_pause_to_end():
     assert consumer.asked == ids
     await asyncio.wait_for(consumer.news.wait(), PATIENCE)  # and then it is looked at again
     assert await consumer._asked() == ids
+
+
+def test_what_was_asked_for_after_a_look_is_not_taken_for_gone(principal, submit):
+    """A look that began before knows nothing of it; one that did look for it does."""
+    watch, late = Watch(principal), submit()
+    watch.ask([late.pk])
+    before = Look(frozenset(), {})
+    assert not watch.differs(before)
+    assert watch.catch_up(before) == []
+    after = Look(frozenset([late.pk]), {})
+    assert watch.differs(after)
+    assert watch.catch_up(after) == [{"type": "deleted", "id": str(late.pk)}]
+    assert not watch.differs(after)
+
+
+def test_only_its_own_detection_moves_a_page_of_one(principal, submit):
+    mine, other = submit(), submit()
+    watch = Watch(principal, mine.pk)
+    watch.start()
+    assert not watch.differs(Look(frozenset([mine.pk]), {mine.pk: mine.version, other.pk: 9}))
+    assert watch.differs(Look(frozenset([mine.pk]), {mine.pk: mine.version + 1}))
