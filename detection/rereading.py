@@ -54,10 +54,13 @@ class Rereading:
     async def _run(self) -> None:
         while self.listeners:
             await asyncio.sleep(REREAD_SECONDS)
-            for principal, listeners in self._by_organisation():
-                found = await self._look(principal, listeners)
-                for each in listeners:
-                    each.reread(found)
+            await self.turn()
+
+    async def turn(self) -> None:
+        for principal, listeners in self._by_organisation():
+            found = await self._look(principal, listeners)
+            for each in listeners:
+                each.reread(found)
 
     def _by_organisation(self) -> list[tuple[Principal, list[Listener]]]:
         groups: dict[UUID, list[Listener]] = defaultdict(list)
