@@ -9,6 +9,7 @@ from uuid import uuid4
 
 import pytest
 from asgiref.sync import sync_to_async
+from django.test import Client
 
 from accounts.access import principal_of_key
 from detection import places, rereading, selectors, services, sockets
@@ -24,6 +25,13 @@ def _nobody():
     assert not places._taken
     yield
     assert not places._taken
+
+
+async def signed_in(principal) -> str:
+    """In another browser: one forgets who was signed in before."""
+    client = Client()
+    await sync_to_async(client.force_login)(principal.user)
+    return session_of(client)
 
 
 async def opened(stack: AsyncExitStack, path: str, cookie: str) -> Browser:
@@ -52,29 +60,25 @@ class TestSockets:
                 assert places._taken["all"] == 1
 
     @pytest.mark.parametrize("single", [True, False])
-    async def test_an_organisation_has_its_share(
-        self, principal, make_principal, cookie, settings, client, single
-    ):
+    async def test_an_organisation_has_its_share(self, principal, make_principal, cookie, settings, single):
         """Of two organisations the one does not take the other's places."""
         settings.MAX_LISTENERS_PER_ORGANISATION = 1
         inside = None if not single else principal.organisation
         other = await sync_to_async(make_principal)("member" if single else "owner", inside)
-        await sync_to_async(client.force_login)(other.user)
         async with AsyncExitStack() as stack:
             await opened(stack, stream(principal), cookie)
-            second = await opened(stack, stream(other), session_of(client))
+            second = await opened(stack, stream(other), await signed_in(other))
             if single:
                 assert await second.closed() == sockets.FULL
             else:
                 assert places._taken["all"] == 2
 
-    async def test_all_together_have_theirs(self, principal, make_principal, cookie, settings, client):
+    async def test_all_together_have_theirs(self, principal, make_principal, cookie, settings):
         settings.MAX_LISTENERS = 1
         other = await sync_to_async(make_principal)()
-        await sync_to_async(client.force_login)(other.user)
         async with AsyncExitStack() as stack:
             await opened(stack, stream(principal), cookie)
-            second = await opened(stack, stream(other), session_of(client))
+            second = await opened(stack, stream(other), await signed_in(other))
             assert await second.closed() == sockets.FULL
 
     async def test_who_is_refused_takes_none(self, principal):
