@@ -93,8 +93,10 @@ def is_ready(principal: Principal, pk: UUID, done: bool) -> bool:
 
 
 def ready_now(state: dict[str, Any], done: bool) -> bool:
-    """Whether a state answers the question already."""
-    if state["status"] in ("done", "failed"):
-        return True
-    deciding = [each["state"] for each in state["stages"] if each["stage"] in DECIDING]
-    return not done and set(deciding) <= set(StageRun.FINAL)
+    """Whether a state answers the question already.
+
+    A row may have been read a moment before its stages: without a verdict it is looked at again.
+    """
+    if done or not state["verdict"]:
+        return state["status"] == "failed" or bool(state["verdict"] and state["status"] == "done")
+    return True
