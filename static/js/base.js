@@ -74,11 +74,20 @@
     menu.querySelector("summary").focus();
   };
 
+  // What scrolls sideways must be reachable by keyboard; what does not is no stop on the way.
+  const reachable = new ResizeObserver((entries) => {
+    for (const { target } of entries) {
+      if (target.scrollWidth > target.clientWidth) target.tabIndex = 0;
+      else target.removeAttribute("tabindex");
+    }
+  });
+
   document.addEventListener("click", onClick);
   document.addEventListener("keydown", onKey);
   document.addEventListener("DOMContentLoaded", () => {
     document.querySelectorAll("[data-theme-toggle]").forEach(showTheme);
     document.querySelector("[aria-invalid=true]")?.focus(); // a form that came back: where to go on
+    document.querySelectorAll(".table-wrap, .model__plot").forEach((each) => reachable.observe(each));
     for (const menu of document.querySelectorAll("details.menu")) {
       menu.addEventListener("focusout", (event) => {
         if (event.relatedTarget && !menu.contains(event.relatedTarget)) menu.open = false;
