@@ -11,13 +11,7 @@ from playwright.sync_api import Page
 from tests.e2e.acts import give, result, wait_done
 from tests.e2e.product import IMAGES
 
-WITHIN = (
-    "",
-    *(
-        f"{each}/"
-        for each in ["history", "trash", "members", "settings", "batches", "webhooks", "keys", "activity"]
-    ),
-)
+PARTS = "history trash members settings batches webhooks keys activity"
 OPEN = "document.querySelectorAll('main details').forEach((each) => { each.open = true; })"
 
 
@@ -25,7 +19,7 @@ def faults(page: Page) -> list[str]:
     """Rule and first place of each fault that axe-core calls serious or critical."""
     found = Axe().run(page).response["violations"]
     return [
-        f"{each['id']}: {each['nodes'][0]['html'][:200]}"
+        f"{each['id']}: {each['nodes'][0]['failureSummary'][:300]} {each['nodes'][0]['html'][:200]}"
         for each in found
         if each["impact"] in ("serious", "critical")
     ]
@@ -41,17 +35,7 @@ def addresses(visit) -> Callable[..., tuple[Page, list[str]]]:
         wait_done(page, 1)
         check, origin = page.url, page.url.split("/o/")[0]
         one = result(page, IMAGES[0].name).locator(".result__name a").first.get_attribute("href")
-        within = (
-            "",
-            "history/",
-            "trash/",
-            "members/",
-            "settings/",
-            "batches/",
-            "webhooks/",
-            "keys/",
-            "activity/",
-        )
+        within = ["", *(f"{each}/" for each in PARTS.split())]
         return page, [*(check + each for each in within), origin + str(one), origin + "/models/efficientnet/"]
 
     return start
