@@ -68,7 +68,7 @@ def _strength(finding: Json) -> str:
 def _outside(gate: Json) -> list[Json]:
     if gate["in_domain"]:
         return []
-    return [_item("gate", wording.OUTSIDE_TITLE, gate["reason"], "strong")]
+    return [_item("gate", wording.OUTSIDE_TITLE, wording.OUTSIDE_TEXT, "strong")]
 
 
 def _pixels(detection: Detection, image: str | None) -> list[Json]:

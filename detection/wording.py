@@ -276,6 +276,11 @@ MODEL_TITLES = {
 }
 MODEL_TEXT = "The bright parts of the picture moved the model most."
 OUTSIDE_TITLE = "The model does not know pictures like this"
+# The answer above has said why: this says what follows.
+OUTSIDE_TEXT = (
+    "About pictures that it does not know, it is wrong too often to be asked. "
+    "Look at what the file says about its origin instead."
+)
 STABLE_TITLES = {True: "The answer holds", False: "The answer changes"}
 NOTHING_TITLE = "Nothing about its origin in the file"
 

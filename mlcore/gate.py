@@ -37,38 +37,24 @@ NEAR = (22, 44)  # pixels a side that an enlargement of 32 is estimated at
 # Of CIFAKE's own below each limit: together at most 2 % are refused.
 PIXELS_QUANTILE, WEAR_QUANTILE, FEATURES_QUANTILE = 0.997, 0.99, 0.995
 KNOWN = f"The model knows only pictures of {SIDE} × {SIDE} pixels"
-ELSE = "Look at what the file says about its origin instead."
-TOO_LARGE = (
-    "This picture is {w} × {h} pixels. " + KNOWN + "; made that small, this one would get an answer "
-    "that means nothing. " + ELSE
-)
-TOO_SMALL = (
-    "This picture is {w} × {h} pixels. " + KNOWN + ": send one with more pixels, if there is one. "
-    "Enlarging this one does not help."
-)
-ENLARGED = (
-    "This picture is {w} × {h} pixels, but looks enlarged from about {n} × {m}: it holds no finer detail. "
-    + KNOWN
-    + ": {do}"
-)
-SEND_ORIGINAL = "send the original, as it was before it was enlarged."
-NO_USE = "this one would get an answer that means nothing. " + ELSE
+TOO_LARGE = "This picture is {w} × {h} pixels. " + KNOWN + "."
+TOO_SMALL = "This picture is {w} × {h} pixels. " + KNOWN + ". Enlarging this one does not help."
+ENLARGED = "This picture is {w} × {h} pixels, but looks enlarged from about {n} × {m}. "
+SEND_ORIGINAL = KNOWN + ": send the original."
+NO_USE = KNOWN + "."
 PLANES = np.array([[0.299, 0.701, -0.299], [0.587, -0.587, -0.587], [0.114, -0.114, 0.886]], np.float32)
 UNLIKE = (
-    "This picture has the right size, but does not look like those that the model learnt from, which are "
-    "small photographs and imitations of them. It may be a drawing, an icon, or a large picture made small. "
-    + ELSE
+    "This picture has the right size, but looks like a drawing, an icon or a large picture made small. "
+    "The model knows only small photographs and imitations of them."
 )
 WORN = (
-    "This picture has the right size, but its pixels show that it was strongly compressed, blurred or "
-    "changed in some other way, or made small from a large one. About such pictures the model is wrong too "
-    "often. "
-    "Send it as it first was, if you have that."
+    "This picture has the right size, but was strongly compressed, blurred, changed or made small from a "
+    "large one. Send it as it first was."
 )
 WORDS = {"JPEG": "JPEG", "WEBP": "WebP"}
 COMPRESSED = (
-    "This file is a {form} of about quality {quality} of 100. Below {least}, the model is wrong too often. "
-    "Send the picture as it was before it was saved that small, if you have that."
+    "This {form} has a quality of about {quality} of 100; below {least} the model is wrong too often. "
+    "Send it as it was before."
 )
 
 
@@ -264,5 +250,5 @@ def _by_size(image: Image.Image) -> Gate:
     if original:  # the estimate is rough, and 32 by far the likeliest there
         n, m = (round(SIDE * side / max(image.size)) for side in image.size)
     scores["enlarged_from"] = float(max(n, m))
-    reason = ENLARGED.format(**size, n=n, m=m, do=SEND_ORIGINAL if original else NO_USE)
+    reason = ENLARGED.format(**size, n=n, m=m) + (SEND_ORIGINAL if original else NO_USE)
     return Gate(False, reason, scores)
