@@ -26,7 +26,9 @@ from mlcore import imaging
 from mlcore.contracts import Finding, Provenance, ProvenanceSummary, Says, Source
 from mlcore.errors import ImageRefused, MlcoreError
 
-SECONDS = 10.0  # for one file; an honest one takes some hundredths
+# Of processor time for one file, so that a busy machine gives none up; an honest one takes some hundredths.
+SECONDS = 10.0
+WALL = 3  # times as long by the clock, at most
 START_SECONDS = 120.0  # imports from a slow disk
 MEMORY = 4 * 1024**3  # bytes of address space, in the child
 ANSWER_BYTES = 4 * 1024**2
@@ -63,11 +65,12 @@ class ProvenanceProcess:
         """What the file says about its origin.
 
         Raises:
-            ProvenanceFailed: it took longer than ``seconds``, or the child died over it.
+            ProvenanceFailed: it took more than ``seconds`` of processor time, or three times as long by the
+                clock; or the child died over it.
         """
         self.start()
         assert self._pipe is not None
-        with self._deadline(self.seconds, TOO_LONG, "provenance_timed_out"):
+        with self._deadline(WALL * self.seconds, TOO_LONG, "provenance_timed_out"):
             self._pipe.send_bytes(name.encode(errors="replace"))
             self._pipe.send_bytes(data)
             return from_json(json.loads(self._pipe.recv_bytes(ANSWER_BYTES)))
@@ -83,18 +86,22 @@ class ProvenanceProcess:
         self.close()
         self._pipe, theirs = Pipe()
         command = [sys.executable, "-m", __name__, str(theirs.fileno()), str(self.trust_dir or "")]
+        command.append(str(self.seconds))
         self._child = subprocess.Popen(command, pass_fds=[theirs.fileno()], env=_environment(), stdout=2)
         theirs.close()
         with self._deadline(START_SECONDS, NOT_STARTED, "provenance_died"):
             self._pipe.recv_bytes(1)
 
-    def close(self) -> None:
+    def close(self) -> int:
+        """Ends the child, which has nothing to save; gives the status that it ended with."""
+        status = 0
         if self._child is not None:
-            self._child.kill()  # it has nothing to save
-            self._child.wait()
+            self._child.kill()
+            status = self._child.wait()
         if self._pipe is not None:
             self._pipe.close()
         self._child = self._pipe = None
+        return status
 
     def __enter__(self) -> ProvenanceProcess:
         return self
@@ -114,8 +121,8 @@ class ProvenanceProcess:
         try:
             yield
         except (EOFError, OSError, ValueError) as error:
-            self.close()
-            raise ProvenanceFailed(words, code=code) if late.is_set() else ProvenanceFailed(DIED) from error
+            took_too_long = self.close() == -signal.SIGPROF or late.is_set()
+            raise ProvenanceFailed(words, code=code) if took_too_long else ProvenanceFailed(DIED) from error
         finally:
             timer.cancel()
 
@@ -158,7 +165,7 @@ def _environment() -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": root, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 
 
-def main(descriptor: int, trust_dir: Path | None) -> None:
+def main(descriptor: int, trust_dir: Path | None, seconds: float) -> None:
     """Answers file after file until the pipe ends."""
     from mlcore import provenance
 
@@ -169,9 +176,11 @@ def main(descriptor: int, trust_dir: Path | None) -> None:
     with suppress(EOFError, OSError):
         while True:
             name, data = pipe.recv_bytes().decode(), pipe.recv_bytes()
-            signal.alarm(int(6 * SECONDS))  # ends us also where the parent is gone, who kept the time
+            signal.alarm(int(2 * WALL * seconds) + 1)  # where the parent is gone, who keeps the time
+            signal.setitimer(signal.ITIMER_PROF, seconds)  # processor time; its signal ends us
             trusted = trust_dir if trust_dir and trust_dir.is_dir() else None  # it may arrive any day
             found = provenance.examine(data, _image(data, name), trust_dir=trusted)
+            signal.setitimer(signal.ITIMER_PROF, 0)
             signal.alarm(0)
             pipe.send_bytes(json.dumps(as_json(found)).encode())
 
@@ -184,4 +193,4 @@ def _image(data: bytes, name: str) -> Any:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]), Path(sys.argv[2]) if sys.argv[2] else None)
+    main(int(sys.argv[1]), Path(sys.argv[2]) if sys.argv[2] else None, float(sys.argv[3]))

@@ -11,7 +11,7 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from detection.model_worker import Worker
-from detection.stages import SLOW, STAGES, Failure, Item, Options, Outcome
+from detection.stages import STAGES, Failure, Item, Options, Outcome
 from detection.work import Work
 from mlcore.contracts import Provenance, ProvenanceSummary
 from mlcore.provenance_process import (
@@ -62,6 +62,15 @@ def test_a_file_that_takes_too_long_is_given_up_and_the_next_one_is_read(process
     assert process.examine(png(), "next.png").summary is ProvenanceSummary.NONE
 
 
+def test_processor_time_counts_and_not_the_clock(monkeypatch):
+    """A hundredth of a second of work is too much here; a minute on the clock would not be."""
+    monkeypatch.setattr("mlcore.provenance_process.WALL", 60_000)
+    with ProvenanceProcess(None, seconds=0.001) as process:
+        with pytest.raises(ProvenanceFailed, match=TOO_LONG[:30]) as failed:
+            process.examine(png(3000, 3000), "large.png")
+        assert failed.value.code == "provenance_timed_out"
+
+
 def test_a_child_that_dies_over_a_file_is_replaced(process, monkeypatch):
     process.start()
     process._child.kill()
@@ -95,10 +104,9 @@ def test_the_stage_answers_in_order_and_one_file_s_trouble_is_its_own(tmp_path, 
         return real(self, data, name)
 
     monkeypatch.setattr(ProvenanceProcess, "examine", examine)
-    worker = Worker([stage], SLOW, Options("paper_cnn", tmp_path))
+    worker = Worker([stage], stage.lane, Options("paper_cnn", tmp_path))
     items = (Item("a.png", prompted()), Item("slow.png", png()), Item("broken.jpg", truncated_jpeg()))
     first, slow, broken = worker.do(Work("provenance", items)).answers
     assert first.result["summary"] == "declared_ai"
     assert slow == Failure("provenance_timed_out", TOO_LONG, final=True)
     assert isinstance(broken, Outcome)
-    assert stage.lane == SLOW
