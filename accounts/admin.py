@@ -18,7 +18,7 @@ from django.http import HttpRequest
 from unfold.admin import ModelAdmin, TabularInline
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
-from accounts import organisations
+from accounts import organisations, storage
 from accounts.admin_told import (
     TellsOfItself,
     TellsOfMemberships,
@@ -28,7 +28,7 @@ from accounts.admin_told import (
     tell_of_settings,
 )
 from accounts.models import Membership, Organisation, SignUpRule, User
-from accounts.settings_forms import SignUpRuleForm
+from accounts.settings_forms import OrganisationAdminForm, SignUpRuleForm
 
 # One door: the admin's own log-in page knows neither rate limits nor the second factor.
 admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-assign]
@@ -84,9 +84,11 @@ class UserAdmin(TellsOfItself, TellsOfMemberships, DjangoUserAdmin, ModelAdmin):
 
 @admin.register(Organisation)
 class OrganisationAdmin(TellsOfMemberships, ModelAdmin):
-    list_display = ("name", "slug", "members_count", "created_at")
+    form = OrganisationAdminForm
+    list_display = ("name", "slug", "members_count", "stored", "created_at")
+    list_select_related = ("storage",)
     search_fields = ("name", "slug", "members__email")
-    readonly_fields = ("created_at",)
+    readonly_fields = ("stored", "created_at")
     inlines: ClassVar = [MembershipInline]
 
     def save_model(self, request: HttpRequest, obj: Organisation, form: ModelForm, change: bool) -> None:
@@ -101,6 +103,10 @@ class OrganisationAdmin(TellsOfMemberships, ModelAdmin):
     @admin.display(description="members", ordering="_members")
     def members_count(self, organisation: Organisation) -> int:
         return organisation._members  # type: ignore[attr-defined]
+
+    @admin.display(description="stored", ordering="storage__bytes")
+    def stored(self, organisation: Organisation) -> str:
+        return storage.size_words(organisation.storage.bytes if hasattr(organisation, "storage") else 0)
 
 
 @admin.register(Membership)

@@ -40,10 +40,16 @@ class KeyUsageShape(CountsShape):
     per_month = serializers.IntegerField(allow_null=True, help_text="Images it may take in; null: no limit.")
 
 
+class StorageShape(serializers.Serializer[Any]):
+    bytes = serializers.IntegerField(source="used", help_text="Of all files, those in the trash too.")
+    limit = serializers.IntegerField(allow_null=True, help_text="Bytes that may be stored; null: no limit.")
+
+
 class UsageShape(serializers.Serializer[Any]):
     days = DayShape(many=True)
     month = CountsShape(help_text="Since this month began.")
     keys = KeyUsageShape(many=True, help_text="This month's, by key.")
+    storage = StorageShape(help_text="What is stored now.")
 
 
 class UsageView(ApiView):
@@ -65,6 +71,7 @@ class UsageView(ApiView):
             "days": usage_selectors.days(self.principal, days),
             "month": {name: sum(getattr(share, name) for share in shares) for name in COUNTED},
             "keys": [_of_key(share) for share in shares if share.key],
+            "storage": usage_selectors.stored(self.principal),
         }
         return Response(UsageShape(found).data)
 

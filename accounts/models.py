@@ -98,11 +98,28 @@ class Organisation(models.Model):
     keep_files_days = models.PositiveIntegerField(null=True, blank=True)
     keep_records_days = models.PositiveIntegerField(null=True, blank=True)
     require_mfa = models.BooleanField(default=False)
+    # Bytes that it may store; None: as STORAGE_QUOTA_BYTES says, 0: no limit. See accounts.storage.
+    storage_quota_bytes = models.PositiveBigIntegerField(null=True, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
     members = models.ManyToManyField(User, through="Membership", related_name="organisations")
 
     def __str__(self) -> str:
         return self.name
+
+
+class StorageUse(models.Model):
+    """The bytes of all files that an organisation has stored, the trash included; without a row, none.
+
+    A row of its own: an organisation that is saved whole, as in the admin, does not put an old number back.
+    """
+
+    organisation = models.OneToOneField(
+        Organisation, models.CASCADE, primary_key=True, related_name="storage"
+    )
+    bytes = models.PositiveBigIntegerField(default=0)
+
+    def __str__(self) -> str:
+        return f"{self.bytes} bytes of {self.organisation}"
 
 
 class Role(models.TextChoices):

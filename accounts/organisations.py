@@ -161,8 +161,8 @@ def _changed(organisation: Organisation, before: dict[str, Any]) -> dict[str, li
 
 
 def settings_of(organisation: Organisation) -> dict[str, Any]:
-    """What ``change`` and its neighbours change, to compare with later."""
-    fields = (*General.__dataclass_fields__, "error_rate", "require_mfa")
+    """What ``change``, its neighbours and the admin change, to compare with later."""
+    fields = (*General.__dataclass_fields__, "error_rate", "require_mfa", "storage_quota_bytes")
     return {**{field: getattr(organisation, field) for field in fields}, "logo": organisation.logo.name or ""}
 
 

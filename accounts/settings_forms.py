@@ -8,7 +8,9 @@ from typing import Any
 
 from django import forms
 from django.conf import settings
+from unfold.widgets import UnfoldAdminTextInputWidget
 
+from accounts import storage
 from accounts.domains import JOINERS
 from accounts.models import Organisation, SignUpRule, User
 from accounts.organisations import LONGEST_KEPT_DAYS, General, time_zones
@@ -78,6 +80,32 @@ class SignUpRuleForm(forms.ModelForm):
                 "Set EMAIL_VERIFICATION=mandatory first: else nobody's address is confirmed."
             )
         return domains
+
+
+class BytesField(forms.Field):
+    """A number of bytes, written as people do: “10 GB”."""
+
+    def prepare_value(self, value: Any) -> Any:
+        return storage.exact_words(value) if isinstance(value, int) else value
+
+    def to_python(self, value: Any) -> int | None:
+        try:
+            return storage.size_from(value) if value and value.strip() else None
+        except ValueError:
+            raise forms.ValidationError("Enter a size as in 500 MB, 10 GB or 1.5 TB.", "size") from None
+
+
+class OrganisationAdminForm(forms.ModelForm):
+    storage_quota_bytes = BytesField(
+        label="Storage quota",
+        help_text="As in 10 GB. 0: no limit. Empty: as STORAGE_QUOTA_BYTES in the environment says.",
+        required=False,
+        widget=UnfoldAdminTextInputWidget,
+    )
+
+    class Meta:
+        model = Organisation
+        exclude = ()  # noqa: DJ006  # the admin chooses
 
 
 class ProfileForm(forms.ModelForm):

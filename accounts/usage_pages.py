@@ -38,6 +38,7 @@ def usage_page(request: HttpRequest, principal: Principal) -> HttpResponse:
         "refused": sum(day.refused for day in days),
         "requests_plot": _requests(days),
         "month": today().replace(day=1),
+        "stored": usage_selectors.stored(principal),
         "shares": usage_selectors.month(principal),
         "may_see_keys": principal.may(KEYS_READ),
     }

@@ -10,9 +10,10 @@ from typing import Any
 from django.db import DatabaseError
 from django.db.models import Q, QuerySet, Sum
 
-from accounts import access, usage
+from accounts import access, storage, usage
 from accounts.access import USAGE_READ, Principal
 from accounts.models import ApiKey, Usage
+from accounts.storage import Room
 
 logger = logging.getLogger(__name__)
 
@@ -59,6 +60,16 @@ def days(principal: Principal, count: int) -> list[Day]:
     by_day = {each["day"]: Day(**each) for each in found.annotate(**_sums())}
     every = [first + timedelta(days=number) for number in range(count)]
     return [by_day.get(day) or Day(day) for day in every]
+
+
+def stored(principal: Principal) -> Room:
+    """Bytes of all files of the organisation, and how many they may be.
+
+    Raises:
+        PermissionDenied: the principal may not see usage.
+    """
+    access.require(principal, USAGE_READ)
+    return storage.room(principal.organisation.pk)
 
 
 def month(principal: Principal) -> list[Share]:

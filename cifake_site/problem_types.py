@@ -119,6 +119,11 @@ TYPES: dict[str, ProblemType] = {
             "unavailable", 503, "The service cannot answer just now",
             "Try again after the seconds that Retry-After names, with the same Idempotency-Key.",
         ),
+        ProblemType(
+            "storage-full", 507, "The organisation's storage is full",
+            "Delete images and empty the trash, or ask who runs the site for more room. Until then the same "
+            "is refused.",
+        ),
     )
 }  # fmt: skip
 

@@ -22,6 +22,7 @@ from rest_framework.views import set_rollback
 
 from accounts.api_problem import Problem
 from accounts.requests import wants_json
+from accounts.storage import StorageFull
 from accounts.usage import QuotaExceeded
 from cifake_site.problem_types import TYPES
 from detection.remote_errors import RemoteFailed, RemoteRefused
@@ -66,7 +67,8 @@ def exception_handler(error: Exception, context: dict[str, Any]) -> HttpResponse
     """For REST_FRAMEWORK: every exception of every view of the API becomes a problem."""
     set_rollback()
     problem = problem_of(error)
-    foreseen = problem is error or isinstance(error, Busy)  # what a view says itself is no fault
+    # What a view says itself is no fault.
+    foreseen = problem is error or isinstance(error, Busy | StorageFull)
     if TYPES[problem.slug].status >= 500 and not foreseen:
         logger.error("The API failed.", exc_info=error)
         got_request_exception.send(sender=None, request=context.get("request"))
@@ -122,6 +124,11 @@ def _(error: ImageRefused) -> Problem:
 @problem_of.register
 def _(error: QuotaExceeded) -> Problem:
     return Problem("quota-exceeded", str(error), headers={"Retry-After": str(error.wait)})
+
+
+@problem_of.register
+def _(error: StorageFull) -> Problem:
+    return Problem("storage-full", str(error))
 
 
 @problem_of.register

@@ -331,6 +331,7 @@ DATA_UPLOAD_MAX_MEMORY_SIZE = 2 * 1024 * 1024  # form fields; files have their o
 DATA_UPLOAD_MAX_NUMBER_FILES = MAX_UPLOAD_FILES
 MAX_BATCH_BYTES = env_number("MAX_BATCH_BYTES", 2 * 1024**3)  # of a zip
 MAX_BATCH_ENTRIES = env_number("MAX_BATCH_ENTRIES", 10000)  # images in a zip, or addresses
+STORAGE_QUOTA_BYTES = env_number("STORAGE_QUOTA_BYTES", 0)  # of each organisation; 0: no limit
 BATCH_THREADS = env_number("BATCH_THREADS", 2)  # that feed batches in, of each consumer
 # Bodies and uploads above this are written to the folder as they come in, for a thousand may come at once.
 # /tmp may be memory, and the folder is on the media's disk.

@@ -65,7 +65,7 @@ class AnyFormat(BaseContentNegotiation):
 
 class DetectionsView(ApiView):
     permissions = {"GET": READ, "POST": (WRITE, READ)}
-    problems = {"POST": (409,)}
+    problems = {"POST": (409, 507)}
 
     @lists("detections_list", TAGS, "List detections", DetectionShape, DetectionsQuery)
     def get(self, request: Request) -> Response:
@@ -164,7 +164,7 @@ class FileView(ApiView):
 
 class RerunView(ApiView):
     permissions = {"POST": (WRITE, READ)}
-    problems = {"POST": (409,)}
+    problems = {"POST": (409, 507)}
 
     @extend_schema(
         operation_id="detections_rerun",

@@ -45,7 +45,7 @@ class BoundedJson(JsonParser):
 class BatchesView(ApiView):
     parser_classes = [BoundedJson, FormParser]
     permissions = {"GET": READ, "POST": (WRITE, READ)}
-    problems = {"POST": (409,)}
+    problems = {"POST": (409, 507)}
 
     @lists("batches_list", TAGS, "List batches", BatchShape)
     def get(self, request: Request) -> Response:

@@ -11,7 +11,7 @@ from django.urls import reverse
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from accounts import usage
+from accounts import storage, usage
 from accounts.access import Principal
 from accounts.api_base import query
 from detection import idempotency, selectors, services
@@ -37,12 +37,14 @@ def take_in(principal: Principal, data: Any, also: Also) -> Detection:
     """A validated ``Order``: fetches what has to be fetched, and submits it.
 
     Raises:
-        ImageRefused, RemoteRefused, RemoteFailed, QuotaExceeded: see services.submit, remote.fetch_image.
+        ImageRefused, RemoteRefused, RemoteFailed, QuotaExceeded, StorageFull: see services.submit,
+            remote.fetch_image.
         Busy: too many images are being fetched, or decoded.
     """
     if "url" not in data:
         return _submit(principal, data, data["file"], data["file"].name or "", also)
     usage.require_room(principal)  # nobody's server is asked in vain
+    storage.require_room(principal.organisation.pk)
     # Until it is stored: it waits in memory for its turn to be decoded.
     with FETCHING.turn(principal.organisation.pk, TURN_SECONDS):
         return _submit(principal, data, *fetch_image(data["url"]), also)

@@ -18,6 +18,7 @@ from accounts.access import WRITE, Principal, require
 from accounts.errors import Refused
 from accounts.requests import for_members
 from accounts.single_files import OneFileField, OneFileInput
+from accounts.storage import StorageFull
 from detection import batch_selectors, batch_services
 from detection.api_batches import download
 from detection.batch_services import OPEN
@@ -109,6 +110,6 @@ def _made(principal: Principal, form: BatchForm) -> UUID | None:
         return batch_services.create_batch(
             principal=principal, archive=fields["archive"], reference=fields["reference"].strip()
         ).pk
-    except Refused as refused:
+    except (Refused, StorageFull) as refused:
         form.add_error("archive", str(refused))
         return None

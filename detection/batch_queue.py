@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import uuid
 from datetime import datetime, timedelta
-from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -17,8 +16,7 @@ from django.db import transaction
 from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils import timezone
 
-from detection import stored
-from detection.batch_services import OPEN, UNDECIDED, end
+from detection.batch_services import OPEN, UNDECIDED, drop_archive, end
 from detection.models import Batch, BatchEntry, Detection
 
 MAX_ATTEMPTS = 4
@@ -69,6 +67,16 @@ def refuse(entry: BatchEntry, code: str, detail: str) -> None:
     _held(entry).update(state=State.REFUSED, error_code=code[:60], error_detail=detail, **_FREE)
 
 
+def refuse_rest(entry: BatchEntry, code: str, detail: str) -> None:
+    """This one, and all of its batch that nobody has begun. Those at work hear it for themselves."""
+    with transaction.atomic():
+        # The batch first, as in ``claim``.
+        batch = Batch.objects.select_for_update(of=("self",)).get(pk=entry.batch_id)
+        refuse(entry, code, detail)
+        rest = batch.entries.filter(state=State.QUEUED)
+        rest.update(state=State.REFUSED, error_code=code[:60], error_detail=detail)
+
+
 def put_off(entry: BatchEntry, code: str, detail: str) -> None:
     """Another try after a pause that doubles; after the last one it is refused."""
     if entry.attempts >= MAX_ATTEMPTS:
@@ -101,18 +109,17 @@ def finish() -> list[Batch]:
     fed = list(Batch.objects.filter(~Exists(undecided), state__in=OPEN))
     for batch in fed:
         if batch.archive:
-            drop_archive(batch)
+            _drop_archive(batch.pk)
     waiting = Detection.objects.filter(batch=OuterRef("pk"), completed_at=None)
     over = Batch.objects.filter(~Exists(waiting), pk__in=[batch.pk for batch in fed])
     return [batch for batch in over if _finished(batch.pk)] if fed else []
 
 
-def drop_archive(batch: Batch) -> None:
-    """The row forgets the file first: a file too many is found by the sweeper."""
-    archive = batch.archive
+def _drop_archive(pk: UUID) -> None:
+    """Of several workers that see the same, one does it: its bytes are given back once."""
     with transaction.atomic():
-        Batch.objects.filter(pk=batch.pk).update(archive="")
-        transaction.on_commit(partial(stored.remove, [archive]), robust=True)
+        if batch := Batch.objects.select_for_update(of=("self",)).filter(pk=pk).first():
+            drop_archive(batch)
 
 
 def _finished(pk: UUID) -> bool:

@@ -15,7 +15,7 @@ from django.db import transaction
 from django.shortcuts import get_object_or_404
 from django.utils import timezone
 
-from accounts import access, usage
+from accounts import access, storage, usage
 from accounts.access import Principal
 from accounts.errors import Refused
 from accounts.models import Organisation
@@ -48,9 +48,11 @@ def create_batch(
         ArchiveRefused: the zip cannot be taken as a whole.
         Refused: no_images, too_many_images or too_many_batches.
         accounts.usage.QuotaExceeded: the key's month has no room for all of them.
+        accounts.storage.StorageFull: the organisation may not store the zip, or anything at all.
         PermissionDenied: the principal may not submit.
     """
     access.require(principal, access.WRITE)
+    storage.require_room(principal.organisation.pk, (archive.size or 1) if archive else 1)
     _require_turn(principal)  # before gigabytes are looked through, and once more below
     entries = _of_urls(urls) if archive is None else _of_archive(archive)
     usage.require_room(principal, len(entries))
@@ -64,7 +66,7 @@ def create_batch(
     )
     with NewFiles() as files:
         if archive is not None:
-            files.add(batch.archive, archive)
+            batch.archive_bytes = files.add(batch.archive, archive)
         with transaction.atomic():
             # NO KEY: rows that only refer to the organisation, such as detections, do not wait.
             Organisation.objects.select_for_update(no_key=True).get(pk=principal.organisation.pk)
@@ -72,6 +74,8 @@ def create_batch(
             _insert(batch, entries)
             also(batch)
             _tell("batch.made", batch, principal)
+            if archive is not None:
+                storage.take(principal.organisation.pk, batch.archive_bytes)
             files.keep([batch.archive])
             transaction.on_commit(push.woken, robust=True)
     return batch
@@ -104,14 +108,22 @@ def end(batch: Batch, state: str, error: str, principal: Principal | None = None
     """Closes a batch whose row is locked. A worker at one of its entries finds its lease gone."""
     left = batch.entries.filter(state__in=UNDECIDED)
     left.update(state=BatchEntry.State.CANCELLED, token=None, lease_until=None)
-    archive = batch.archive
     batch.state, batch.error, batch.finished_at = state, error, timezone.now()
-    if archive:
-        batch.archive = ""
-        transaction.on_commit(partial(stored.remove, [archive]), robust=True)
-    batch.save(update_fields=["state", "error", "finished_at", "archive"])
+    batch.save(update_fields=["state", "error", "finished_at"])
     event = "batch.cancelled" if state == Batch.State.CANCELLED else "batch.completed"
     _tell(event, batch, principal)
+    drop_archive(batch)
+
+
+def drop_archive(batch: Batch) -> None:
+    """Of a batch whose row is locked. The row forgets the file first: the sweeper finds a file too many."""
+    archive, size = batch.archive, batch.archive_bytes
+    if not archive:
+        return
+    batch.archive, batch.archive_bytes = "", 0
+    batch.save(update_fields=["archive", "archive_bytes"])
+    transaction.on_commit(partial(stored.remove, [archive]), robust=True)
+    storage.change({batch.organisation_id: -size})
 
 
 def _require_turn(principal: Principal) -> None:

@@ -18,6 +18,7 @@ from django.conf import settings
 from django.db import connection
 from django.http import Http404
 
+from accounts import storage
 from accounts.access import (
     ALLOWED,
     SCOPES,
@@ -29,6 +30,7 @@ from accounts.access import (
     principal_of_key,
 )
 from accounts.key_selectors import is_closed, with_maker
+from accounts.storage import StorageFull
 from accounts.usage import QuotaExceeded
 from detection import archives, batch_queue, batch_services, remote, services
 from detection.archives import ArchiveRefused, Place
@@ -144,6 +146,8 @@ def _work(entry: BatchEntry) -> None:
         _submit(entry, submitter(entry.batch))
     except (NoLonger, QuotaExceeded) as error:
         batch_services.stop(pk=entry.batch_id, reason=str(error))
+    except StorageFull as error:
+        batch_queue.refuse_rest(entry, "storage_full", str(error))
     except LeaseLost:
         logger.info("An image of batch %s was left to another worker.", entry.batch_id)
     except (ImageRefused, ArchiveRefused, RemoteRefused) as error:
@@ -153,6 +157,7 @@ def _work(entry: BatchEntry) -> None:
 
 
 def _submit(entry: BatchEntry, principal: Principal) -> None:
+    storage.require_room(entry.batch.organisation_id)  # nobody's server is asked in vain
     data, name = remote.fetch_image(entry.name) if entry.is_url else _from_archive(entry)
     url = entry.name if entry.is_url else ""
     said = Particulars(reference=entry.batch.reference, source_url=url, batch=entry.batch)

@@ -46,6 +46,10 @@ class Intake:
     preview: tuple[bytes, str]  # file and MIME type
     thumbnail: tuple[bytes, str]
 
+    @property
+    def stored_bytes(self) -> int:
+        return len(self.data) + len(self.preview[0]) + len(self.thumbnail[0])
+
 
 def take_in(data: bytes | IO[bytes], name: str, owner: Hashable, patience: float | None = PATIENCE) -> Intake:
     """Checks and decodes one file. ``owner``: the organisation whose turn it takes, or ``BATCHES``.

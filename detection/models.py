@@ -55,6 +55,7 @@ class Detection(models.Model):
     preview_mime = models.CharField(max_length=60)
     thumbnail = models.FileField(upload_to=random_path)
     thumbnail_mime = models.CharField(max_length=60)
+    stored_bytes = models.PositiveBigIntegerField(default=0)  # of those three files: see accounts.storage
     facts = models.JSONField(default=dict)  # mlcore.contracts.ImageFacts as a dict
     sha256 = models.CharField(max_length=64, db_index=True)
     version = models.PositiveIntegerField(default=1)
@@ -175,6 +176,7 @@ class Artefact(models.Model):
     digest = models.CharField(max_length=32, blank=True)
     mime = models.CharField(max_length=60)
     file = models.FileField(upload_to=random_path)
+    stored_bytes = models.PositiveBigIntegerField(default=0)
 
     class Meta:
         constraints = [
@@ -238,6 +240,7 @@ class Batch(models.Model):
     reference = models.CharField(max_length=200, blank=True)
     archive_name = models.CharField(max_length=255, blank=True)  # of the zip, as it was sent
     archive = models.FileField(upload_to=random_path, blank=True)  # the zip, until its entries are in
+    archive_bytes = models.PositiveBigIntegerField(default=0)  # 0 once it is gone
     state = models.CharField(max_length=10, choices=State, default=State.QUEUED)
     total = models.PositiveIntegerField(default=0)  # entries
     error = models.TextField(blank=True)

@@ -14,6 +14,7 @@ from functools import partial
 from django.db import transaction
 from django.http import Http404
 
+from accounts import storage
 from detection import stored
 from detection.models import Artefact, StageRun
 from detection.stored import NewFiles
@@ -79,13 +80,15 @@ def _drawn(run: StageRun, what: Drawing, tag: str, original: bytes) -> bytes:
 def _keep(made: Artefact, run: StageRun, data: bytes) -> None:
     """Takes the old one's place. The run's lock keeps a deletion from missing the file."""
     with NewFiles() as files:
-        files.add(made.file, data)
+        made.stored_bytes = files.add(made.file, data)
         with transaction.atomic():
             if not StageRun.objects.select_for_update().filter(pk=run.pk).exists():
                 return  # the detection was deleted meanwhile
-            old = Artefact.objects.filter(detection=run.detection_id, kind=KIND)
-            gone = [each.file for each in old]
-            old.delete()
+            rows = Artefact.objects.filter(detection=run.detection_id, kind=KIND)
+            old = list(rows)
+            rows.delete()
             made.save()
-            transaction.on_commit(partial(stored.remove, gone), robust=True)
+            transaction.on_commit(partial(stored.remove, [each.file for each in old]), robust=True)
+            more = made.stored_bytes - sum(each.stored_bytes for each in old)
+            storage.change({run.detection.organisation_id: more})
             files.keep([made.file])

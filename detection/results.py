@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from datetime import datetime
 from functools import singledispatch
@@ -11,6 +12,7 @@ from uuid import UUID
 from django.db import transaction
 from django.utils import timezone
 
+from accounts import storage
 from detection import events, joining, queue, services
 from detection.bulk import update_rows
 from detection.models import Artefact, Detection, StageRun
@@ -70,7 +72,16 @@ def _write(kept: list[Ending]) -> None:
     }
     update_rows(Detection, {pk: columns for pk, columns in changed.items() if columns})
     Artefact.objects.bulk_create(artefact for each in kept for artefact in each.artefacts)
-    events.detections_ended(changed, moment)  # last: it tells the answers
+    events.detections_ended(changed, moment)  # behind all of these: it tells the answers
+    _count_bytes(kept)
+
+
+def _count_bytes(kept: list[Ending]) -> None:
+    """Whatever the limit: they finish what was let in."""
+    sizes = Counter[UUID]()
+    for each in kept:
+        sizes[each.run.detection.organisation_id] += sum(made.stored_bytes for made in each.artefacts)
+    storage.change(sizes)
 
 
 def _joined(kept: list[Ending]) -> dict[UUID, dict[str, Any]]:
@@ -118,5 +129,5 @@ def _extras(answer: Answer, run: StageRun, files: NewFiles) -> tuple[dict[str, A
 
 def _stored(run: StageRun, kind: str, data: bytes, files: NewFiles) -> Artefact:
     artefact = Artefact(detection_id=run.detection_id, kind=kind, mime=ARTEFACT_MIME)
-    files.add(artefact.file, data)
+    artefact.stored_bytes = files.add(artefact.file, data)
     return artefact

@@ -16,7 +16,7 @@ from django.http import Http404
 from django.shortcuts import get_object_or_404
 from django.utils import timezone
 
-from accounts import access, usage
+from accounts import access, storage, usage
 from accounts.access import Principal
 from accounts.errors import Refused
 from detection import joining, plan, push, wording
@@ -57,12 +57,15 @@ def submit(
         mlcore.errors.ImageRefused: the file is not one that can be examined; nothing is stored.
         detection.turns.Busy: it would wait, or has waited, for longer.
         accounts.usage.QuotaExceeded: the key's images of the month are used up.
+        accounts.storage.StorageFull: the organisation may not store it.
         PermissionDenied: the principal's role may not submit.
     """
     access.require(principal, access.WRITE)
     usage.require_room(principal)
+    storage.require_room(principal.organisation.pk)  # nothing is decoded in vain
     said = particulars or Particulars()
     intake = take_in(data, name, BATCHES if said.batch else principal.organisation.pk, patience)
+    storage.require_room(principal.organisation.pk, intake.stored_bytes)
     detection = Detection(
         organisation=principal.organisation,
         submitted_by=principal.user,
@@ -70,6 +73,7 @@ def submit(
         name=intake.name,
         facts=intake.facts,
         sha256=intake.sha256,
+        stored_bytes=intake.stored_bytes,
         error_rate=principal.organisation.error_rate,
         **{each.name: getattr(said, each.name) for each in fields(said)},
     )
@@ -80,6 +84,7 @@ def submit(
             detection.same_file_as = None if said.rerun_of else _earlier(detection)
             _insert(detection)
             also(detection)
+            storage.take(principal.organisation.pk, detection.stored_bytes)
             files.keep(own_files(detection))
     return detection
 

@@ -24,10 +24,13 @@ class NewFiles:
     def __init__(self) -> None:
         self._loose: list[FieldFile] = []
 
-    def add(self, field: FieldFile, data: bytes | File[bytes]) -> None:
-        """A file that lies on the disk already is moved, or copied piece by piece."""
-        field.save("", ContentFile(data) if isinstance(data, bytes) else data, save=False)
+    def add(self, field: FieldFile, data: bytes | File[bytes]) -> int:
+        """Gives its bytes. A file that lies on the disk already is moved, or copied piece by piece."""
+        content = ContentFile(data) if isinstance(data, bytes) else data
+        size = content.size  # before it is moved
+        field.save("", content, save=False)
         self._loose.append(field)
+        return size
 
     def keep(self, files: Iterable[FieldFile]) -> None:
         names = {file.name for file in files}

@@ -8,6 +8,7 @@ once, and one that is stopped has lost nothing.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from functools import partial
@@ -20,7 +21,7 @@ from django.db.models import F, Q, QuerySet
 from django.shortcuts import get_object_or_404
 from django.utils import timezone
 
-from accounts import access
+from accounts import access, storage
 from accounts.access import Principal
 from accounts.signals import happened
 from detection import events, push, stored
@@ -110,14 +111,26 @@ def _remove(rows: QuerySet[Detection], ids: list[UUID], principal: Principal | N
         _lock(ids)
         ours = list(rows.filter(pk__in=ids).select_related("organisation"))
         pks = [each.pk for each in ours]  # without those that were restored meanwhile
-        files = [file for each in ours for file in own_files(each)]
-        files += [each.file for each in Artefact.objects.filter(detection__in=pks)]
+        artefacts = list(Artefact.objects.filter(detection__in=pks))
+        files = [file for each in ours for file in own_files(each)] + [each.file for each in artefacts]
         for each in ours:
             _tell("detection.removed", each, principal)
         Detection.everything.filter(pk__in=pks).delete()
         transaction.on_commit(partial(stored.remove, files), robust=True)
         transaction.on_commit(partial(_unlink, pks), robust=True)
+        storage.change(_freed(ours, artefacts))
     return len(ours)
+
+
+def _freed(removed: list[Detection], artefacts: list[Artefact]) -> Counter[UUID]:
+    """Bytes by organisation, below 0."""
+    sizes = Counter[UUID]()
+    owners = {each.pk: each.organisation_id for each in removed}
+    for each in removed:
+        sizes[each.organisation_id] -= each.stored_bytes
+    for made in artefacts:
+        sizes[owners[made.detection_id]] -= made.stored_bytes
+    return sizes
 
 
 def _lock(ids: list[UUID]) -> None:

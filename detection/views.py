@@ -22,6 +22,7 @@ from accounts.forms import ErrorRateForm
 from accounts.models import ErrorRate
 from accounts.organisations import choose_error_rate
 from accounts.requests import for_members, wants_json
+from accounts.storage import StorageFull
 from detection import model_pages, selectors, services, trash, trash_pages
 from detection.early import early_checks
 from detection.intake import PREVIEW_SIDE
@@ -82,6 +83,8 @@ def _take_in(request: HttpRequest, principal: Principal) -> HttpResponse:
         except Busy as error:
             refused.append({"file": name, "code": "busy", "detail": f"{clean_name(name)}: {error}"})
             wait = error.wait
+        except StorageFull as error:
+            refused.append({"file": name, "code": "storage_full", "detail": f"{clean_name(name)}: {error}"})
     response = _answer(request, principal, accepted, refused)
     if wait and not accepted and wants_json(request):
         response.status_code, response["Retry-After"] = 503, str(wait)
@@ -94,7 +97,9 @@ def _answer(
     if wants_json(request):
         found = {each.pk: selectors.state(each) for each in selectors.with_ids(principal, accepted)}
         states = [found[pk] for pk in accepted if pk in found]
-        return JsonResponse({"detections": states, "refused": refused}, status=201 if accepted else 422)
+        full = any(each["code"] == "storage_full" for each in refused)
+        status = 201 if accepted else 507 if full else 422
+        return JsonResponse({"detections": states, "refused": refused}, status=status)
     if accepted:
         count = len(accepted)
         messages.success(request, "1 image is in." if count == 1 else f"{count} images are in.")

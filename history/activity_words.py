@@ -9,6 +9,7 @@ from django.utils import timezone
 
 from accounts.access import PERMISSIONS
 from accounts.models import ErrorRate, Role
+from accounts.storage import exact_words
 from detection.events import CHOICES as WEBHOOK_EVENTS
 
 # {subject} is who or what it was done to, {words} the details that the sentence names itself.
@@ -63,6 +64,7 @@ LABELS = {
     "per_month": "Images a month",
     "require_mfa": "Second step at sign-in",
     "scopes": "May",
+    "storage_quota_bytes": "Storage, at most",
 }
 
 # What stands for nothing, where that is not simply none of it.
@@ -72,6 +74,7 @@ WITHOUT = {
     "keep_files_days": "without end",
     "keep_records_days": "without end",
     "per_month": "without limit",
+    "storage_quota_bytes": "as for the whole site",
 }
 
 # Said by the sentence, or by the names in it.
@@ -144,6 +147,8 @@ def _word(key: str, text: str) -> str:
         return f"{float(text):.1%}"
     if key in MOMENTS:
         return _moment(text)
+    if key == "storage_quota_bytes" and text.isdecimal():
+        return exact_words(int(text)) if int(text) else "no limit"
     if key == "scopes":
         return PERMISSIONS.get(text, text).lower()
     return WEBHOOK_EVENTS.get(text, text).lower() if key == "events" else text
