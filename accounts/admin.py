@@ -15,10 +15,11 @@ from django.contrib.auth.models import Group
 from django.db.models import Count, QuerySet
 from django.forms import ModelForm
 from django.http import HttpRequest
-from unfold.admin import ModelAdmin, TabularInline
+from unfold.admin import TabularInline
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
 from accounts import organisations, storage
+from accounts.admin_base import ModelAdmin
 from accounts.admin_told import (
     TellsOfItself,
     TellsOfMemberships,

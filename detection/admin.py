@@ -8,11 +8,11 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from django.contrib import admin, messages
-from django.contrib.admin.options import IncorrectLookupParameters
 from django.db.models import QuerySet
 from django.http import HttpRequest
-from unfold.admin import ModelAdmin, TabularInline
+from unfold.admin import TabularInline
 
+from accounts.admin_base import ModelAdmin
 from detection import services
 from detection.models import Artefact, Detection, StageRun
 
@@ -28,16 +28,6 @@ class Evidence:
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
-
-
-class Dated:
-    """A list by date, in whose address anybody may have written a year that no calendar has."""
-
-    def get_changelist_instance(self, request: HttpRequest) -> Any:
-        try:
-            return super().get_changelist_instance(request)  # type: ignore[misc]
-        except (OverflowError, ValueError) as error:  # Django expects some of these alone
-            raise IncorrectLookupParameters(error) from error
 
 
 class StageRunInline(Evidence, TabularInline):
@@ -61,7 +51,7 @@ class ArtefactInline(FileByName, Evidence, TabularInline):
 
 
 @admin.register(Detection)
-class DetectionAdmin(Dated, Evidence, ModelAdmin):
+class DetectionAdmin(Evidence, ModelAdmin):
     list_display = (
         "name",
         "organisation",

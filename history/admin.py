@@ -6,14 +6,13 @@ from typing import Any
 
 from django.contrib import admin
 from django.http import HttpRequest
-from unfold.admin import ModelAdmin
 
-from detection.admin import Dated
+from accounts.admin_base import ModelAdmin
 from history.models import AuditEvent
 
 
 @admin.register(AuditEvent)
-class AuditEventAdmin(Dated, ModelAdmin):
+class AuditEventAdmin(ModelAdmin):
     list_display = ("at", "organisation", "actor", "event", "subject")
     list_filter = ("event", "at")
     list_select_related = ("organisation",)
