@@ -51,9 +51,10 @@ class StorageFull(Exception):
     """The organisation may not store that many bytes more. The message is a sentence."""
 
     def __init__(self, room: Room, size: int) -> None:
+        state = "is full" if room.is_full else "has too little room"
         takes = "" if room.is_full else f", and this takes {size_words(size)}"
         super().__init__(
-            f"The organisation's storage is full: {room.used_words} of {room.limit_words} are used{takes}; "
+            f"The organisation's storage {state}: {room.used_words} of {room.limit_words} are used{takes}; "
             "delete images and empty the trash, or ask who runs this site for more room."
         )
 

@@ -253,6 +253,14 @@ class TestWords:
         assert said == "changed the settings"
         assert details == [("Second step at sign-in", "no → yes"), ("Name", "A → B")]
 
+    @pytest.mark.parametrize(
+        ("change", "shown"),
+        [([None, 10 * 2**30], "as for the whole site → 10 GB"), ([10 * 2**30, 0], "10 GB → no limit")],
+    )
+    def test_a_storage_quota_is_told_as_it_was_written(self, change, shown):
+        _, details = words("organisation.changed", "Herald", {"changed": {"storage_quota_bytes": change}})
+        assert details == [("Storage, at most", shown)]
+
     def test_scopes_and_empty_lists(self):
         _, details = words("key.made", "CMS", {"name": "CMS", "scopes": ["audit:read"], "addresses": []})
         assert details == [("May", "see who did what"), ("May be used from", "everywhere")]
