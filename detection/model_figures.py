@@ -42,7 +42,7 @@ PICTURES = {
         "After what happens to pictures",
         "Accuracy when test pictures are saved again, blurred, resized, cropped or changed in brightness "
         "before the model sees them.",
-        "Accuracy after each kind of change, at three strengths.",
+        "Accuracy after each kind of change, at several strengths.",
     ),
     "global_view": (
         "Where it looks",

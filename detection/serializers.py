@@ -213,6 +213,11 @@ class DetectionShape(serializers.Serializer[Any]):
     )
     expert = ExpertShape(allow_null=True, help_text="The model's own numbers, whatever they are worth here.")
     explanation = serializers.CharField(allow_blank=True)
+    made_small_text = serializers.CharField(
+        allow_blank=True,
+        help_text="Where the pixels gave the answer: how often it is wrong if the picture was made from a "
+        "large one, by the model's card.",
+    )
     model = serializers.DictField(allow_null=True)
     facts = serializers.DictField(help_text="Format, size, pixels, SHA-256.")
     files = FilesShape()

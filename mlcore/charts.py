@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlcore.calibration import Floats, risk_coverage
-from mlcore.degrade import DEGRADATIONS
 from mlcore.metrics import equal_mass_bins
 
 if TYPE_CHECKING:
@@ -55,9 +54,10 @@ def robustness(found: list[Row], target: Path) -> None:
     """Accuracy by strength, a line for each degradation in ``DRAWN``."""
     axes = _axes("strength, from none to the strongest", "accuracy (%)", "After what files go through")
     clean = 100 * found[0].accuracy
-    for number, name in enumerate(DRAWN):
-        values = [clean, *(100 * row.accuracy for row in found if row.degradation == name)]
-        strengths = ", ".join(f"{strength:g}" for strength in DEGRADATIONS[name].strengths)
+    rows = {name: [row for row in found if row.degradation == name] for name in DRAWN}
+    for number, (name, mine) in enumerate((name, each) for name, each in rows.items() if each):
+        values = [clean, *(100 * row.accuracy for row in mine)]
+        strengths = ", ".join(f"{row.strength:g}" for row in mine)
         style = ("o-", "s--", "^:")[number % 3]
         label = f"{name.replace('_', ' ')} ({strengths})"
         axes.plot(np.linspace(0, 1, len(values)), values, style, label=label, alpha=0.85)

@@ -68,7 +68,7 @@ class Classifier:
             confidence=max(p_fake, 1.0 - p_fake),
             heatmap=heatmap,
             model=self.model,
-            gate=judged(self.gate, picture),
+            gate=judged(self.gate, picture, p_fake),
         )
 
 
@@ -91,6 +91,6 @@ def gatekeeper(card: Mapping[str, Any]) -> GateKeeper | None:
     return GateKeeper(card["gate"]) if card.get("gate") else None
 
 
-def judged(gate: GateKeeper | None, picture: Picture) -> Gate:
-    """What a gate says of a picture and of its file; all is well where there is no gate."""
-    return gate.judge(picture.image, saved=picture.saved) if gate else Gate(in_domain=True)
+def judged(gate: GateKeeper | None, picture: Picture, p_fake: float | None = None) -> Gate:
+    """What a gate says of a picture, its file and the model's number; all is well where there is none."""
+    return gate.judge(picture.image, saved=picture.saved, p_fake=p_fake) if gate else Gate(in_domain=True)

@@ -153,7 +153,7 @@ DEGRADATIONS: dict[str, Degradation] = {
     "sharpen": Degradation(sharpen, (50, 100, 200), "sharpened by {:g} %"),
     "brightness": Degradation(brightness, (1.15, 0.75, 0.5, 0.3), "brightness ×{:g}"),
     "contrast": Degradation(contrast, (1.2, 0.75, 0.5, 0.3), "contrast ×{:g}"),
-    "colour": Degradation(colour, (0.5, 0.0), "colour ×{:g}"),
+    "colour": Degradation(colour, (0.5, 0.1, 0.0), "colour ×{:g}"),
 }
 
 

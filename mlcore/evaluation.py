@@ -94,9 +94,9 @@ class Model:
         """Calibrated P(fake) of (n, 32, 32, 3) uint8: (n,)."""
         return self.calibration.probabilities(self.logits(images))
 
-    def known(self, images: NDArray[np.uint8]) -> NDArray[np.bool_]:
-        """Which of (n, 32, 32, 3) uint8 the gate lets pass: (n,)."""
-        return self.gate.known(images) if self.gate else np.ones(len(images), bool)
+    def known(self, images: NDArray[np.uint8], p_fake: NDArray[np.float64]) -> NDArray[np.bool_]:
+        """Which of (n, 32, 32, 3) uint8 with their (n,) P(fake) the gate lets pass: (n,)."""
+        return self.gate.known(images, p_fake) if self.gate else np.ones(len(images), bool)
 
 
 def evaluate(scored: Scored, thresholds: dict[str, float]) -> Evaluation:
@@ -127,10 +127,11 @@ def score_folder(source: Path, model: Model) -> Scored:
     unreadable: list[str] = []
     rows = list(_read(source, model, unreadable))
     pixels = np.stack([row[0] for row in rows]) if rows else np.empty((0, 32, 32, 3), np.uint8)
+    p_fake, passed = model.p_fake(pixels), np.array([row[1] for row in rows], bool)
     return Scored(
-        model.p_fake(pixels),
+        p_fake,
         np.array([row[2] for row in rows], np.int64),
-        np.array([row[1] for row in rows], bool),
+        passed & model.gate.sure(pixels, p_fake) if model.gate else passed,
         np.array([row[3] for row in rows], str),
         tuple(unreadable),
     )
@@ -140,7 +141,8 @@ def score_arrays(part: data.Dataset, model: Model) -> Scored:
     """Score CIFAKE's own pictures in memory, gate included."""
     sources = np.array(["REAL", "FAKE"])[part.labels.astype(int)]
     labels = part.labels.astype(np.int64)
-    return Scored(model.p_fake(part.images), labels, model.known(part.images), sources)
+    p_fake = model.p_fake(part.images)
+    return Scored(p_fake, labels, model.known(part.images, p_fake), sources)
 
 
 def _by_source(scored: Scored, right: NDArray[np.bool_], thresholds: dict[str, float]) -> Iterator[SourceRow]:

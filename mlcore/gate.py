@@ -1,6 +1,6 @@
 """Does this picture belong to what the model knows? Decided before its answer is shown.
 
-CIFAKE's models know pictures of 32 × 32 pixels. Five looks, the cheapest first:
+CIFAKE's models know pictures of 32 × 32 pixels. Six looks, the cheapest first:
 
 - **size** decides for nearly every picture that people send, before any pixel work;
 - a larger one is then looked at for **enlargement** (:mod:`mlcore.enlargement`), only so that
@@ -11,7 +11,9 @@ CIFAKE's models know pictures of 32 × 32 pixels. Five looks, the cheapest first
 - it is compared by its **statistics** (spectrum of luminance and of colour,
   flatness, residual) with CIFAKE's own, by Mahalanobis distance (Lee, K. et al., "A Simple
   Unified Framework for Detecting Out-of-Distribution Samples", NeurIPS 2018, who measure it
-  on features of the network; those can be added here, see ``features``).
+  on features of the network; those can be added here, see ``features``);
+- one with hardly any **colours** is called AI-generated only where the model is surer than elsewhere
+  (:mod:`mlcore.grey`).
 
 The limits are quantiles over CIFAKE's own pictures, :func:`fit`; docs/gate.md has the measurements.
 """
@@ -26,7 +28,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from mlcore import enlargement, wear
+from mlcore import enlargement, grey, wear
 from mlcore.contracts import Gate, Saved
 from mlcore.wear import Wear
 
@@ -51,6 +53,10 @@ WORN = (
     "This picture has the right size, but was strongly compressed, blurred, changed or made small from a "
     "large one. Send it as it first was."
 )
+GREY = (
+    "This picture has hardly any colours. About such pictures the model is wrong too often unless it is "
+    "very sure, and of this one it is not. Send it in its colours, if you have that."
+)
 WORDS = {"JPEG": "JPEG", "WEBP": "WebP"}
 COMPRESSED = (
     "This {form} has a quality of about {quality} of 100; below {least} the model is wrong too often. "
@@ -67,6 +73,7 @@ class GateKeeper:
         self._features = _Distance(parameters["features"]) if parameters.get("features") else None
         self._wear = Wear(parameters["wear"]) if parameters.get("wear") else None
         self._least_quality: Mapping[str, int] = parameters.get("least_quality", {})
+        self._grey = float(parameters.get("grey", 0.0))
 
     def judge(
         self,
@@ -74,11 +81,13 @@ class GateKeeper:
         features: NDArray[np.floating] | None = None,
         *,
         saved: Saved | None = None,
+        p_fake: float | None = None,
     ) -> Gate:
         """Judge an upright RGB original of any size.
 
         ``features`` (d,): the model's pooled features of the picture, where it has them at hand;
         they are not asked for where size decides. ``saved``: how the file says it was compressed.
+        ``p_fake``: what the model says, where it was asked.
         Scores: ``width``, ``height``; then either ``enlarged_from`` (pixels, where it was told) or
         ``quality``, where there is one, and the looks as shares of their limits, so above 1 is refused.
         """
@@ -94,13 +103,20 @@ class GateKeeper:
         scores |= {name: float(values[0]) for name, values in self._looks(seen(image)[None]).items()}
         if self._features is not None and features is not None:
             scores["features"] = float(self._features.of(np.asarray(features, np.float64)[None])[0])
-        return Gate(*_reason(scores), scores)
+        known, reason = _reason(scores)
+        if known and p_fake is not None and not self.sure(seen(image)[None], np.array([p_fake])).all():
+            return Gate(False, GREY, scores)
+        return Gate(known, reason, scores)
 
-    def known(self, pixels: NDArray[np.uint8]) -> NDArray[np.bool_]:
-        """(n,): which of (n, 32, 32, 3) uint8 pass, without files and features."""
+    def known(self, pixels: NDArray[np.uint8], p_fake: NDArray[np.floating]) -> NDArray[np.bool_]:
+        """(n,): which of (n, 32, 32, 3) uint8 and their numbers (n,) pass, without files and features."""
         parts = [pixels[start : start + BATCH] for start in range(0, len(pixels), BATCH)]
         passed = [np.max(list(self._looks(part).values()), axis=0) <= 1.0 for part in parts]
-        return np.concatenate([np.zeros(0, bool), *passed])
+        return np.concatenate([np.zeros(0, bool), *passed]) & self.sure(pixels, p_fake)
+
+    def sure(self, pixels: NDArray[np.uint8], p_fake: NDArray[np.floating]) -> NDArray[np.bool_]:
+        """(n,): False where (n, h, w, 3) have too few colours for the (n,) numbers of the model."""
+        return grey.sure(pixels, p_fake, self._grey)
 
     def _looks(self, pixels: NDArray[np.uint8]) -> dict[str, NDArray[np.float64]]:
         found = {"pixels": self._pixels.of(statistics(pixels))}
@@ -134,6 +150,7 @@ def fit(
     borne: Sequence[NDArray[np.uint8]] = (),
     broken: Sequence[NDArray[np.uint8]] = (),
     least_quality: Mapping[str, int] | None = None,
+    grey_limit: float = 0.0,
 ) -> dict[str, Any]:
     """Parameters for :class:`GateKeeper`, JSON-able, under 30 kB without ``features``.
 
@@ -144,6 +161,7 @@ def fit(
             that must pass, too; they widen the distribution but do not set its limit.
         borne, broken: likewise, pictures about which the model keeps its error rate, and does not.
         least_quality: by format, what a file must say of itself; below it the model does not.
+        grey_limit: see :func:`mlcore.grey.fit`.
     """
     own = statistics(pictures_in)
     others = [statistics(each) for each in degraded]
@@ -153,7 +171,7 @@ def fit(
         found["features"] = _fit(values, values, FEATURES_QUANTILE, most=10)
     if broken:
         found["wear"] = wear.fit(pictures_in, borne, broken, WEAR_QUANTILE)
-    return {**found, "least_quality": dict(least_quality or {})}
+    return {**found, "least_quality": dict(least_quality or {}), "grey": grey_limit}
 
 
 def statistics(pixels: NDArray[np.uint8]) -> NDArray[np.float64]:

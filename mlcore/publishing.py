@@ -17,14 +17,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mlcore import calibration, card, charts, data, degrade, gate, reduced, registry, report, robustness
+from mlcore import calibration, card, charts, data, degrade, gate, grey, reduced, registry, report, robustness
 from mlcore.data import Dataset
 from mlcore.evaluation import Model, evaluate, score_arrays
 from mlcore.metrics import decisions
 
 Say = Callable[[str], None]
 Pixels = NDArray[np.uint8]
-ROBUSTNESS_IMAGES = 2000
+ROBUSTNESS_IMAGES = 1000
 WORN_IMAGES, LEARNT_IMAGES = 1500, 800  # of each degradation: for the model's errors; for the gate's fit
 # A degradation is too much where the model is wrong in more than so many times its usual rate: the
 # calibration part itself comes to the rate, as the thresholds were chosen there, and 1,500 images
@@ -112,12 +112,16 @@ def _gate(model: Model, part: Dataset, say: Say) -> dict[str, Any]:
     """
     rng, quarter = np.random.default_rng(0), len(part) // 4
     worn = np.stack([degrade.at_random(pixels, rng) for pixels in part.images[:quarter]])
-    borne, broken, least = _sorted(model, part, rng, say)
-    return gate.fit(part.images[quarter:], degraded=[worn], borne=borne, broken=broken, least_quality=least)
+    grey_limit = grey.fit(model.p_fake, part.images[part.labels == 0])
+    borne, broken, least = _sorted(model, part, rng, grey_limit, say)
+    return gate.fit(
+        part.images[quarter:], degraded=[worn], borne=borne, broken=broken, least_quality=least,
+        grey_limit=grey_limit,
+    )  # fmt: skip
 
 
 def _sorted(
-    model: Model, part: Dataset, rng: np.random.Generator, say: Say
+    model: Model, part: Dataset, rng: np.random.Generator, grey_limit: float, say: Say
 ) -> tuple[list[Pixels], list[Pixels], dict[str, int]]:
     """Degraded images that the model bears, those that it does not, and the least quality by format."""
     borne, broken, least = list[Pixels](), list[Pixels](), dict[str, int]()
@@ -125,7 +129,7 @@ def _sorted(
         for weaker, strength in pairwise((100.0, *each.strengths)):
             some = part.take(rng.permutation(len(part))[:WORN_IMAGES])
             images = robustness.degraded(some.images, name, strength)
-            kept = _bears(model, images, some.labels)
+            kept = _bears(model, images, some.labels, grey_limit)
             say(f"{each.label.format(strength)}: {'borne' if kept else 'refused'}")
             (borne if kept else broken).append(images[:LEARNT_IMAGES])
             if name in FORMATS and not kept:  # files tell it roughly: half the way to what is borne
@@ -134,9 +138,9 @@ def _sorted(
     return borne, broken, least
 
 
-def _bears(model: Model, images: Pixels, labels: NDArray[np.integer]) -> bool:
+def _bears(model: Model, images: Pixels, labels: NDArray[np.integer], grey_limit: float) -> bool:
     """Whether of the answers, and of those about real pictures, few enough are wrong."""
     p_fake, rate = model.p_fake(images), TOO_OFTEN * float(calibration.USUAL)
-    every = np.ones(len(labels), bool)
-    made = (decisions(p_fake[of], labels[of], model.thresholds, every[of]) for of in (every, labels == 0))
+    sure, every = grey.sure(images, p_fake, grey_limit), np.ones(len(labels), bool)
+    made = (decisions(p_fake[of], labels[of], model.thresholds, sure[of]) for of in (every, labels == 0))
     return all(each.decided_error <= rate for each in made)

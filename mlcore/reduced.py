@@ -67,7 +67,8 @@ def rows(model: Judge, source: Path, progress: Callable[[str], None] | None = No
 def _of_both(
     model: Judge, pixels: Pixels, labels: NDArray[np.int64], way: tuple[str, int | None]
 ) -> Iterator[Row]:
-    p_fake, known = model.p_fake(pixels), model.known(pixels)
+    p_fake = model.p_fake(pixels)
+    known = model.known(pixels, p_fake)
     fake = known & (p_fake >= model.thresholds["fake"])
     real = known & (p_fake < model.thresholds["real"])
     for kind, label in data.LABELS.items():

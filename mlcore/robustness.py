@@ -25,8 +25,8 @@ class Judge(Protocol):
     def p_fake(self, images: NDArray[np.uint8]) -> NDArray[np.float64]:
         """(n, 32, 32, 3) to (n,) probabilities."""
 
-    def known(self, images: NDArray[np.uint8]) -> NDArray[np.bool_]:
-        """(n, 32, 32, 3) to (n,): which the gate lets pass."""
+    def known(self, images: NDArray[np.uint8], p_fake: NDArray[np.float64]) -> NDArray[np.bool_]:
+        """(n, 32, 32, 3) with their (n,) numbers to (n,): which the gate lets pass."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,8 @@ def _row(
     what: tuple[str, float | None, str],
     clean: float | None,
 ) -> Row:
-    p_fake, known = model.p_fake(images), model.known(images)
+    p_fake = model.p_fake(images)
+    known = model.known(images, p_fake)
     metrics = measure(p_fake, labels)
     made = decisions(p_fake, labels, model.thresholds, known)
     lost = 0.0 if clean is None else 100.0 * (clean - metrics.accuracy)

@@ -11,11 +11,13 @@ import pytest
 from django.http import Http404
 from PIL import Image
 
-from detection import queue, results, selectors, services, watching, wording
+from detection import model_figures, queue, results, selectors, services, watching, wording
+from detection.api_state import api_state
 from detection.models import StageRun
 from detection.stages import Outcome
 from detection.watching import Watch
 from detection.work import Failure
+from mlcore import registry
 from mlcore.contracts import Skipped
 from tests.detection.conftest import finish
 from tests.hostile import ODD, jpeg, png
@@ -121,6 +123,50 @@ def test_caution_for_pictures_larger_than_the_model_knows(submit, principal):
     finish()
     assert state_of(principal, small)["caution"] == ""
     assert "65 × 40" in state_of(principal, large)["caution"]
+
+
+@pytest.fixture
+def measured(monkeypatch):
+    """A card of the toy model on which large pictures were made small."""
+    shares = {"n": 500, "passed": 0.9, "said_fake": 0.1}
+    rows = [
+        {"kind": kind, "filter": "box", "quality": quality, "said_real": said_real, **shares}
+        for kind, quality, said_real in (("FAKE", None, 0.0), ("FAKE", 75, 0.633), ("REAL", 75, 0.9))
+    ]
+    monkeypatch.setattr(registry, "card", lambda name: {"reduced": rows} if name == "toy" else {})
+    model_figures.called_real_once_small.cache_clear()
+    yield
+    model_figures.called_real_once_small.cache_clear()
+
+
+@pytest.mark.usefixtures("measured")
+def test_an_answer_by_pixels_says_what_nobody_can_see_of_a_small_picture(submit, principal):
+    """With the card's worst figure of AI's, rounded up; to pages and to the API."""
+    detection = submit()
+    assert state_of(principal, detection)["made_small_text"] == ""
+    finish()
+    words = state_of(principal, detection)["made_small_text"]
+    assert "of 100 large AI-generated pictures" in words
+    assert words.endswith(" 64 were called real.")
+    assert api_state(selectors.get(principal, detection.pk), str)["made_small_text"] == words
+
+
+@pytest.mark.usefixtures("measured")
+@pytest.mark.parametrize(
+    ("verdict", "basis"),
+    [("uncertain", "pixels"), ("uncertain", "none"), ("fake", "declared"), ("real", "signed")],
+)
+def test_but_no_other_answer_does(submit, principal, verdict, basis):
+    detection = submit()
+    finish()
+    type(detection).objects.filter(pk=detection.pk).update(verdict=verdict, basis=basis)
+    assert state_of(principal, detection)["made_small_text"] == ""
+
+
+def test_nor_one_of_a_model_on_which_it_was_not_measured(submit, principal):
+    detection = submit()
+    finish()
+    assert state_of(principal, detection)["made_small_text"] == ""
 
 
 def test_notes_of_the_intake_are_told(submit, principal):

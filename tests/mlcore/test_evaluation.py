@@ -57,14 +57,23 @@ def test_one_class_alone_is_a_sentence():
         evaluate(scored([0.9], [1]), THRESHOLDS)
 
 
+class SmallAndSure:
+    """A gate that lets small pictures pass of which the model is sure."""
+
+    def judge(self, image, *, saved, p_fake):
+        return Gate(in_domain=image.width <= 40)
+
+    def sure(self, pixels, p_fake):
+        return np.abs(p_fake - 0.5) > 0.2
+
+
 class Stand:
-    """Scores by brightness and lets small pictures pass: what reading a folder needs of a model."""
+    """Scores by brightness: what reading a folder needs of a model."""
+
+    gate = SmallAndSure()
 
     def p_fake(self, images):
         return images.mean((1, 2, 3)) / 255.0
-
-    def judge(self, image):
-        return Gate(in_domain=image.width <= 40)
 
 
 def save(path, value, side=32):
@@ -78,10 +87,13 @@ def test_a_folder_is_read_with_its_sources_sizes_and_broken_files(tmp_path):
     save(tmp_path / "REAL" / "camera" / "a.png", 10)
     save(tmp_path / "x" / "FAKE" / "dalle" / "b.png", 250)
     save(tmp_path / "x" / "FAKE" / "c.png", 200, side=300)
+    save(tmp_path / "FAKE" / "unsure" / "f.png", 130)
     save(tmp_path / "elsewhere" / "d.png", 200)
     (tmp_path / "REAL" / "e.png").write_bytes(b"\x89PNG broken")
     found = evaluation.score_folder(tmp_path, Stand())
     rows = set(zip(found.sources.tolist(), found.labels.tolist(), found.in_domain.tolist(), strict=True))
-    assert rows == {("REAL/camera", 0, True), ("FAKE/dalle", 1, True), ("FAKE", 1, False)}
+    assert rows == {
+        ("REAL/camera", 0, True), ("FAKE/dalle", 1, True), ("FAKE", 1, False), ("FAKE/unsure", 1, False),
+    }  # fmt: skip
     assert found.unreadable == ("REAL/e.png",)
-    assert sorted(np.rint(found.p_fake * 255)) == [10, 200, 250]
+    assert sorted(np.rint(found.p_fake * 255)) == [10, 130, 200, 250]

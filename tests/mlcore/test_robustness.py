@@ -28,7 +28,7 @@ class Roughness:
         rough = np.abs(np.diff(images.astype(float), axis=1)).mean((1, 2, 3)) > 7
         return rough.astype(float) * 0.8 + 0.1
 
-    def known(self, images):
+    def known(self, images, p_fake):
         return images.mean((1, 2, 3)) > 70
 
 
