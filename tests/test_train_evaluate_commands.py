@@ -176,6 +176,33 @@ def test_the_default_s_card_meets_the_bars_that_it_can():
     assert lost["up_down", 4] <= 4
 
 
+PROMISED = 0.01
+
+
+def test_no_strength_of_compression_breaks_the_promise():
+    """At JPEG 3 to 40 and WebP 5 to 30 the gate refuses what the model would get wrong too often."""
+    for row in registry.card(registry.DEFAULT)["robustness"]:
+        if row["degradation"] in ("jpeg", "webp") and row["strength"] <= 40:
+            assert row["decided_error"] <= PROMISED, row
+            assert row["real_error"] <= PROMISED, row
+
+
+def test_nor_does_taking_the_colours_out():
+    rows = registry.card(registry.DEFAULT)["robustness"]
+    for row in (each for each in rows if each["degradation"] == "colour"):
+        assert row["decided_error"] <= PROMISED, row
+        assert row["real_error"] <= PROMISED, row
+
+
+def test_the_default_s_gate_costs_little():
+    rows = {
+        (row["degradation"], row["strength"]): row for row in registry.card(registry.DEFAULT)["robustness"]
+    }
+    for degradation, strength in (("clean", None), ("jpeg", 90), ("jpeg", 75)):
+        assert rows[degradation, strength]["refused"] <= 0.025
+        assert rows[degradation, strength]["coverage"] >= 0.93
+
+
 def test_the_published_card_meets_the_bar():
     metrics = registry.card("paper_cnn")["metrics"]
     assert metrics["accuracy"] >= 0.95
