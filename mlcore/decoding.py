@@ -56,16 +56,22 @@ class DecodingProcess:
             ImageRefused: as ``imaging.examine``; also too_complex, where it took too long or too much memory.
             OSError: no child can be started.
         """
+        order = json.dumps({"name": name, "limits": asdict(limits), "sides": sides}).encode()
+        return self._decode(order, data, name) or self._decode(order, data, name, again=True)  # type: ignore[return-value]
+
+    def _decode(self, order: bytes, data: bytes, name: str, again: bool = False) -> Decoded | None:
+        """None where somebody else killed the child, which the file may have nothing to do with."""
         self.start()
-        order = json.dumps({"name": name, "limits": asdict(limits), "sides": sides})
         try:
-            return self._exchange(order.encode(), data)
+            return self._exchange(order, data)
         except TimeoutError as error:
             self.close()
             raise _given_up(name, TOO_LONG) from error
         except (EOFError, OSError, ValueError) as error:
-            took_too_long = self.close() == -signal.SIGPROF
-            raise _given_up(name, TOO_LONG if took_too_long else DIED) from error
+            status = self.close()
+            if status == -signal.SIGKILL and not again:
+                return None
+            raise _given_up(name, TOO_LONG if status == -signal.SIGPROF else DIED) from error
 
     def start(self) -> None:
         """Makes sure that the child is there and has imported all it needs. Raises OSError."""

@@ -67,7 +67,7 @@ class TestMake:
     def test_a_key_makes_none_that_may_more_than_itself(self, make_key, principal):
         key, _ = make_key(principal, [access.KEYS_WRITE, access.READ])
         program = principal_of_key(key)
-        with pytest.raises(PermissionDenied, match="Delete images"):
+        with pytest.raises(PermissionDenied, match="Delete any image"):
             make_key(program, [access.READ, access.DELETE])
         child, _ = make_key(program, [access.READ])
         assert child.created_by is None

@@ -196,7 +196,7 @@ class TestPages:
         assert found["errors"][0]["parameter"] == "cursor"
 
     def test_a_number_beyond_those_of_the_database(self, auditor):
-        assert auditor.get("activity/?cursor=cD05OTk5OTk5OTk5OTk5OTk5OTk5OTk5OTk%3D").status_code == 200
+        assert auditor.get("activity/?cursor=cD05OTk5OTk5OTk5OTk5OTk5OTk5OTk5OTk%3D").status_code == 400
 
     def test_a_page_costs_the_same_whatever_its_length(
         self, auditor, principal, django_assert_num_queries, make_principal

@@ -54,7 +54,7 @@ class TestList:
         by_filter = {
             "": {fake, real, late},
             "verdict=fake": {fake},
-            "basis=pixels": {fake},
+            "basis=pixels": {fake, real},
             "q=BEACH": {fake, real},
             "q=beach&verdict=real": {real},
             "q=%25": set(),

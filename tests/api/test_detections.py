@@ -259,7 +259,7 @@ class TestActs:
         assert (response.status_code, response.json()["model_asked"]) == (202, model)
         runs = StageRun.objects.filter(detection=response.json()["id"])
         lanes = dict(runs.values_list("stage", "lane"))
-        assert (lanes["verdict"], lanes["objects"], lanes["provenance"]) == (lane, "slow", "slow")
+        assert (lanes["verdict"], lanes["objects"], lanes["provenance"]) == (lane, "slow", "origin")
 
     @pytest.mark.parametrize("model", ["nonesuch", "../paper_cnn"])
     def test_a_rerun_by_a_model_that_is_not_there(self, api, principal, model):

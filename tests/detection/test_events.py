@@ -62,6 +62,7 @@ def test_an_answer_is_told_once_with_ids_and_no_picture(make_webhook, submit):
         "batch": None,
         "verdict": "fake",
         "basis": "pixels",
+        "answer": "measured_ai",
         "url": f"/api/v1/detections/{detection.pk}/",
     }
 

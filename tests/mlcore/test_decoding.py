@@ -87,13 +87,33 @@ def test_a_child_that_is_killed_between_files_costs_none():
     killed.close()
 
 
-def test_a_child_that_is_killed_at_a_file_costs_that_one(monkeypatch):
+def _kill_at_work(process: DecodingProcess) -> None:
+    process.start()
+    os.kill(process.pid, signal.SIGSTOP)  # so that it is at work for certain
+    threading.Timer(0.2, os.kill, (process.pid, signal.SIGKILL)).start()
+
+
+def test_a_child_that_is_killed_costs_no_file():
+    """Somebody else did it, for want of memory perhaps: the file is tried once more."""
     killed = DecodingProcess()
-    killed.start()
-    os.kill(killed.pid, signal.SIGSTOP)  # so that it is at work for certain
-    threading.Timer(0.2, os.kill, (killed.pid, signal.SIGKILL)).start()
+    _kill_at_work(killed)
+    assert killed.decode(hostile.png(), "x.png", Limits(), SIDES).facts.width == 48
+    killed.close()
+
+
+def test_a_child_that_is_killed_at_each_try_costs_the_file(monkeypatch):
+    killed, start = DecodingProcess(), DecodingProcess.start
+
+    def start_and_kill(process: DecodingProcess) -> None:
+        start(process)
+        monkeypatch.setattr(DecodingProcess, "start", start)  # which _kill_at_work asks
+        _kill_at_work(process)
+        monkeypatch.setattr(DecodingProcess, "start", start_and_kill)
+
+    monkeypatch.setattr(DecodingProcess, "start", start_and_kill)
     with pytest.raises(ImageRefused, match="could not be decoded"):
         killed.decode(hostile.png(), "x.png", Limits(), SIDES)
+    monkeypatch.setattr(DecodingProcess, "start", start)
     assert killed.decode(hostile.png(), "x.png", Limits(), SIDES).facts.width == 48
     killed.close()
 
