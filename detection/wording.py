@@ -180,7 +180,8 @@ def made_small(of_100: int | None) -> str:
         return ""
     return (
         "If it was made from a large picture, that may not show, and the answer then means little: of 100 "
-        f"large AI-generated pictures that were made as small and saved as JPEG, {of_100} were called real."
+        f"large AI-generated pictures that were made as small and saved as JPEG, up to {of_100} were called "
+        "real."
     )
 
 

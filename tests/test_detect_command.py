@@ -275,7 +275,7 @@ def test_a_detector_that_fails_costs_the_objects_alone(tmp_path):
 
     (outcome,) = check([str(name)], classify, Tools(detect=fails))
     assert outcome.found.verdict is Verdict.FAKE
-    assert outcome.shown == ()
+    assert outcome.seen == outcome.sure == ()
     assert outcome.objects.reason == "It died."
 
 
