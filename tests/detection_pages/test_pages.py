@@ -10,7 +10,7 @@ import pytest
 from django.conf import settings as site
 from django.urls import reverse
 
-from detection import selectors, trash
+from detection import model_figures, selectors, trash
 from detection.early import early_checks
 from detection.models import Detection, StageRun
 from mlcore import imaging, overlay, registry
@@ -118,6 +118,14 @@ def test_small_pictures_get_no_caution(shown, principal):
     html = shown("detection_detail", factory.done(principal, data=hostile.jpeg(32, 32)).pk)
     assert re.search(r'data-slot="caution"[^>]*hidden', html)
     assert 'data-small="yes"' in html
+
+
+@pytest.mark.parametrize("of_100", [78, None])
+def test_an_answer_by_pixels_says_below_it_what_a_small_picture_hides(shown, principal, monkeypatch, of_100):
+    monkeypatch.setattr(model_figures, "called_real_once_small", lambda *model: of_100)
+    html = shown("detection_detail", factory.done(principal, data=hostile.jpeg(32, 32)).pk)
+    assert ("up to 78 were called real." in text(html)) == (of_100 is not None)
+    assert bool(re.search(r'data-slot="made_small_text"[^>]*hidden', html)) == (of_100 is None)
 
 
 def test_the_state_is_there_as_json(member_client, principal):
