@@ -39,6 +39,10 @@ NOT_ROBUST = (
     "measured."
 )
 
+OLD_GATE = (
+    "Its gate is from before gates looked at what a picture has been through: it lets pass what was strongly "
+    "compressed, blurred or resized, where its answers are wrong more often than promised."
+)
 
 ANSWERED = 0.02  # of the pictures: fewer answers tell no error rate
 NOTED = 0.015
@@ -47,6 +51,8 @@ NOTED = 0.015
 def limits(card: Mapping[str, Any]) -> list[str]:
     """What the model cannot do, with the worst of what its robustness table found."""
     known = [*LIMITS, _reduced(card.get("reduced", []))]
+    if "gate" in card and "least_quality" not in card["gate"]:
+        known.append(OLD_GATE)
     rows = [row for row in card.get("robustness", []) if row["strength"] is not None]
     if not rows:
         return [*known, NOT_ROBUST]

@@ -49,6 +49,12 @@ def test_the_worst_of_what_was_measured_is_a_limit(tmp_path):
     assert "JPEG quality 40 cost most, 3.1 points" in card.limits({"robustness": rows})[-1]
 
 
+def test_a_gate_that_does_not_look_at_what_a_picture_has_been_through_is_a_limit():
+    assert card.OLD_GATE in card.limits({"gate": {"pixels": {}}})
+    assert card.OLD_GATE not in card.limits({"gate": {"pixels": {}, "least_quality": {}}})
+    assert card.OLD_GATE not in card.limits({})
+
+
 def test_three_answers_are_on_the_page(tmp_path):
     (tmp_path / "model.keras").write_bytes(b"weights")
     point = {"fake": 0.91, "real": 0.12, "coverage": 0.953, "decided_error": 0.0088}
