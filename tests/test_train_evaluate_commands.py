@@ -4,13 +4,14 @@ import io
 import json
 import shutil
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
 from django.core.management import CommandError, call_command
 from PIL import Image
 
-from mlcore import card, degrade, registry, robustness
+from mlcore import card, degrade, registry, robustness, timing
 from mlcore.degrade import DEGRADATIONS
 from tests.cifake import held_out
 
@@ -124,7 +125,8 @@ def test_a_report_is_written_with_robustness_and_sources(folder, published, tmp_
         assert (tmp_path / "out" / f"{drawn}.png").exists()
 
 
-def test_all_models_in_one_table(folder, published):
+def test_all_models_in_one_table(folder, published, monkeypatch):
+    monkeypatch.setattr(timing, "one_image", partial(timing.one_image, rounds=1))
     out = io.StringIO()
     call_command("evaluate", "--data", str(folder), "--all", stdout=out, stderr=io.StringIO())
     assert "| paper_cnn | 2,190,529 |" in out.getvalue()
