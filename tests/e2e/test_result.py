@@ -203,7 +203,7 @@ def test_paper_shows_what_is_folded(opened):
     expect(page.locator(".checks li")).to_have_count(3)
     page.emulate_media(media="print")
     expect(page.get_by_text("Their certificate was valid")).to_be_visible()
-    expect(page.locator("#technical").get_by_text("The number behind it")).to_be_visible()
+    expect(page.locator("#technical").get_by_role("heading", name="Model", exact=True)).to_be_visible()
     expect(page.locator(":is(button, .button, input, .live):visible")).to_have_count(0)
 
 
@@ -237,7 +237,7 @@ def scrolled(page: Page) -> list[float]:
 
 
 def test_keys_zoom_to_single_pixels_and_back(opened):
-    page, _, _ = opened("keys@example.org")
+    page, _, _ = opened("zoom@example.org")
     stage, fitted = page.locator(".viewer__stage"), zoomed(page)
     stage.focus()
     for _ in range(20):
