@@ -54,8 +54,8 @@ WORN = (
     "large one. Send it as it first was."
 )
 GREY = (
-    "This picture has hardly any colours. About such pictures the model is wrong too often unless it is "
-    "very sure, and of this one it is not. Send it in its colours, if you have that."
+    "This picture has hardly any colours. There the model is often wrong unless it is very sure. "
+    "Send it in its colours."
 )
 WORDS = {"JPEG": "JPEG", "WEBP": "WebP"}
 COMPRESSED = (
