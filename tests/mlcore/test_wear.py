@@ -127,7 +127,7 @@ def test_a_strongly_compressed_file_is_refused_by_its_own_word(keeper, form, qua
     picture = imaging.examine(saved(form, quality=quality), "a")
     found = keeper.judge(picture.image, saved=picture.saved)
     assert not found.in_domain
-    assert f"quality {picture.saved.quality} of 100" in found.reason
+    assert f"about {picture.saved.quality} of 100" in found.reason
     assert found.scores["quality"] == picture.saved.quality
 
 
