@@ -61,10 +61,10 @@ def upload(base: str, cookie: str, numbers: range) -> list[int]:
     return [post(connection, cookie, number) for number in numbers]
 
 
-def post(connection: http.client.HTTPConnection, cookie: str, number: int) -> int:
+def post(connection: http.client.HTTPConnection, cookie: str, number: int, data: bytes = b"") -> int:
     boundary, token = uuid.uuid4().hex, "t" * 32
     head = f'--{boundary}\r\nContent-Disposition: form-data; name="files"; filename="{number}.jpg"\r\n'
-    body = head.encode() + b"Content-Type: image/jpeg\r\n\r\n" + picture(number)
+    body = head.encode() + b"Content-Type: image/jpeg\r\n\r\n" + (data or picture(number))
     headers = {
         "Content-Type": f"multipart/form-data; boundary={boundary}",
         "Accept": "application/json",
